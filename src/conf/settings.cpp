@@ -1,0 +1,199 @@
+#include "pg/postgres.hpp"
+
+#include "conf/conf.hpp"
+#include "pg/memory.hpp"
+#include "pg/compat.hpp"
+
+#include <climits>
+
+namespace zdm::conf
+{
+
+namespace
+{
+
+using core::Action;
+
+const config_enum_entry kModes[] = {
+    {"off", static_cast<int>(core::Mode::Off), false},
+    {"warn", static_cast<int>(core::Mode::Warn), false},
+    {"reject", static_cast<int>(core::Mode::Reject), false},
+    {"rewrite", static_cast<int>(core::Mode::Rewrite), false},
+    {nullptr, 0, false},
+};
+
+int mode = static_cast<int>(core::Mode::Rewrite);
+char *rule_actions = nullptr;
+bool safety_assured = false;
+bool allow_safety_assured = true;
+int lock_timeout_ms = 100;
+int lock_patience_ms = 60 * 1000;
+int long_transaction_ms = 1000;
+int instant_timeout_ms = 30 * 1000;
+int batch_time_ms = 25;
+bool run_jobs = true;
+int max_workers = 0;
+
+// What zdm.rule_actions says, parsed at SET. kUnset where it says nothing.
+constexpr std::uint8_t kUnset = 255;
+struct Overrides {
+    std::uint8_t actions[core::kRuleCount];
+};
+const Overrides *overrides = nullptr;
+
+GucSource safety_source = PGC_S_DEFAULT;
+bool safety_used_up = false;
+
+} // namespace
+
+extern "C" {
+
+static bool check_rule_actions(char **value, void **extra, GucSource source)
+{
+    auto *parsed = static_cast<Overrides *>(pg::guc_allocate(sizeof(Overrides)));
+    if (parsed == nullptr) {
+        return false;
+    }
+    memset(parsed->actions, kUnset, sizeof(parsed->actions));
+
+    char *text = pstrdup(*value);
+    char *rest = nullptr;
+    for (char *entry = strtok_r(text, ",", &rest); entry != nullptr; entry = strtok_r(nullptr, ",", &rest)) {
+        char *equals = strchr(entry, '=');
+        const auto trim = [](char *from, char *to) {
+            while (from < to && isspace(static_cast<unsigned char>(*from))) {
+                from++;
+            }
+            while (to > from && isspace(static_cast<unsigned char>(to[-1]))) {
+                to--;
+            }
+            return std::string_view(from, static_cast<std::size_t>(to - from));
+        };
+        char *end = entry + strlen(entry);
+        if (trim(entry, end).empty()) {
+            continue;
+        }
+        if (equals == nullptr) {
+            GUC_check_errdetail("\"%s\" is not of the form rule=action.", pg::cstring(trim(entry, end)));
+            return false;
+        }
+        const std::string_view rule_name = trim(entry, equals);
+        const std::string_view action_name = trim(equals + 1, end);
+        const core::RuleRow *rule = core::find_rule(rule_name);
+        Action action{};
+        if (rule == nullptr) {
+            GUC_check_errdetail("There is no rule \"%s\".", pg::cstring(rule_name));
+            GUC_check_errhint("The view zdm.rules lists them.");
+            return false;
+        }
+        if (!core::parse_action(action_name, &action)) {
+            GUC_check_errdetail("\"%s\" is not an action.", pg::cstring(action_name));
+            GUC_check_errhint("Actions are allow, warn, reject and rewrite.");
+            return false;
+        }
+        if (action == Action::Rewrite && !rule->rewritable) {
+            GUC_check_errdetail("Rule \"%s\" has no rewrite.", pg::cstring(rule_name));
+            GUC_check_errhint("Use allow, warn or reject.");
+            return false;
+        }
+        parsed->actions[static_cast<int>(rule->id)] = static_cast<std::uint8_t>(action);
+    }
+    *extra = parsed;
+    return true;
+}
+
+static void assign_rule_actions(const char *value, void *extra) { overrides = static_cast<Overrides *>(extra); }
+
+static bool check_safety_assured(bool *value, void **extra, GucSource source)
+{
+    auto *seen = static_cast<GucSource *>(pg::guc_allocate(sizeof(GucSource)));
+    if (seen == nullptr) {
+        return false;
+    }
+    *seen = source;
+    *extra = seen;
+    if (*value && !allow_safety_assured && source == PGC_S_SESSION && IsTransactionState()) {
+        GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
+        GUC_check_errmsg("zdm.safety_assured cannot be set here");
+        GUC_check_errdetail("zdm.allow_safety_assured is off.");
+        return false;
+    }
+    return true;
+}
+
+static void assign_safety_assured(bool value, void *extra)
+{
+    safety_source = extra == nullptr ? PGC_S_DEFAULT : *static_cast<GucSource *>(extra);
+    safety_used_up = false;
+}
+
+static const char *show_safety_assured() { return safety_assured && !safety_used_up ? "on" : "off"; }
+
+} // extern "C"
+
+void define(bool preloaded)
+{
+    DefineCustomEnumVariable("zdm.mode", "What the guard does with dangerous DDL.",
+                             "off, warn, reject or rewrite: a ceiling over the action of each rule.", &mode,
+                             static_cast<int>(core::Mode::Rewrite), kModes, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomStringVariable("zdm.rule_actions", "Actions of single rules.",
+                               "A list such as 'rename-column=warn, vacuum-full=allow'.", &rule_actions, "", PGC_SUSET,
+                               0, check_rule_actions, assign_rule_actions, nullptr);
+    DefineCustomBoolVariable("zdm.safety_assured", "The next guarded statement has been reviewed: run it as written.",
+                             "Given by SET it counts for one statement or transaction block. Lock limits stay.",
+                             &safety_assured, false, PGC_USERSET, 0, check_safety_assured, assign_safety_assured,
+                             show_safety_assured);
+    DefineCustomBoolVariable("zdm.allow_safety_assured", "Whether zdm.safety_assured may be used.", nullptr,
+                             &allow_safety_assured, true, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("zdm.lock_timeout",
+                            "The longest one attempt may stand in lock queues where others wait behind it.", nullptr,
+                            &lock_timeout_ms, 100, 1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("zdm.lock_patience", "How long to go on attempting to get locks.", "0 is one attempt.",
+                            &lock_patience_ms, 60 * 1000, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr,
+                            nullptr);
+    DefineCustomIntVariable("zdm.long_transaction",
+                            "Do not queue behind a lock holder whose transaction is older than this.", nullptr,
+                            &long_transaction_ms, 1000, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("zdm.instant_timeout", "Limit for a step that should be instant, from its last lock on.",
+                            "0 is no limit.", &instant_timeout_ms, 30 * 1000, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS,
+                            nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("zdm.batch_time", "What one batch of a backfill should take.", nullptr, &batch_time_ms, 25,
+                            1, 60 * 1000, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomBoolVariable("zdm.run_jobs", "Whether background jobs run.", "off ends every worker within one batch.",
+                             &run_jobs, true, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    if (preloaded) {
+        DefineCustomIntVariable("zdm.max_workers", "Background workers at once, in the whole cluster.", nullptr,
+                                &max_workers, 4, 1, 64, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
+    }
+    MarkGUCPrefixReserved("zdm");
+}
+
+bool off() { return mode == static_cast<int>(core::Mode::Off); }
+
+core::Settings current()
+{
+    core::Settings now{};
+
+    now.mode = static_cast<core::Mode>(mode);
+    now.safety_assured = safety_assured && !safety_used_up;
+    now.allow_safety_assured = allow_safety_assured;
+    now.lock_timeout_ms = LockTimeout > 0 && LockTimeout < lock_timeout_ms ? LockTimeout : lock_timeout_ms;
+    now.lock_patience_ms = lock_patience_ms;
+    now.long_transaction_ms = long_transaction_ms;
+    now.instant_timeout_ms = instant_timeout_ms;
+    now.batch_time_ms = batch_time_ms;
+    now.run_jobs = run_jobs;
+    now.max_workers = max_workers;
+    for (int i = 0; i < core::kRuleCount; i++) {
+        const std::uint8_t wanted = overrides == nullptr ? kUnset : overrides->actions[i];
+        now.actions[i] = wanted == kUnset ? core::row(static_cast<core::Rule>(i)).default_action
+                                          : static_cast<Action>(wanted);
+    }
+    return now;
+}
+
+bool safety_assured_is_single_use() { return safety_source == PGC_S_SESSION; }
+
+void use_up_safety_assured() { safety_used_up = true; }
+
+} // namespace zdm::conf

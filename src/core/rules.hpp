@@ -1,0 +1,94 @@
+#pragma once
+// The table of hazards. Adding one is a row here, a fact in inspect if it needs one, a planner case if it can be
+// rewritten, and tests.
+#include "core/memory.hpp"
+
+namespace zdm::core
+{
+
+enum class Rule : std::uint8_t {
+    CreateIndexBlocking,
+    CreateIndexPartitioned,
+    CicIfNotExistsInvalid,
+    UniqueIndexDup,
+    DropIndexBlocking,
+    ReindexBlocking,
+    SetNotNullScan,
+    AddCheckValidating,
+    AddColumnInlineCheck,
+    AddFkValidating,
+    AddColumnInlineFk,
+    AddFkPartitioned,
+    AddUniqueBlocking,
+    AddColumnInlineUnique,
+    AddPkBlocking,
+    AddPkUsingIndexNullable,
+    AddExcludeBlocking,
+    AddColumnVolatileDefault,
+    AddColumnNotNullNoDefault,
+    AddColumnGeneratedStored,
+    AddColumnIdentity,
+    AddColumnSerial,
+    AddColumnConstrainedDomain,
+    RenameColumn,
+    AlterColumnTypeRewrite,
+    AlterColumnTypeIndexRebuild,
+    AlterColumnTypeCheckRecheck,
+    RenameTable,
+    Cluster,
+    VacuumFull,
+};
+inline constexpr int kRuleCount = static_cast<int>(Rule::VacuumFull) + 1;
+
+enum class Class : std::uint8_t { Availability, Compatibility, Data, Replication, Transaction, Style };
+
+// In order of strictness.
+enum class Action : std::uint8_t { Allow, Warn, Rewrite, Reject };
+
+// Numbers as in PostgreSQL's lockdefs.h.
+enum class Lock : std::uint8_t {
+    None,
+    AccessShare,
+    RowShare,
+    RowExclusive,
+    ShareUpdateExclusive,
+    Share,
+    ShareRowExclusive,
+    Exclusive,
+    AccessExclusive,
+};
+
+enum class Work : std::uint8_t { Instant, Scan, Rewrite, IndexBuild, Backfill };
+
+struct RuleRow {
+    Rule id;
+    std::string_view name;
+    Class cls;
+    Lock lock; // strongest lock of the statement as written
+    Work work; // what it does under that lock
+    Action default_action;
+    bool rewritable; // a safe plan exists
+    std::string_view summary;
+    std::string_view safe_form;
+};
+
+const RuleRow &row(Rule rule);
+// Null when there is no such rule.
+const RuleRow *find_rule(std::string_view name);
+
+std::string_view name(Class cls);
+std::string_view name(Action action);
+// As PostgreSQL names modes in pg_locks: AccessExclusiveLock.
+std::string_view name(Lock lock);
+// As SQL names them: ACCESS EXCLUSIVE.
+std::string_view sql_name(Lock lock);
+std::string_view name(Work work);
+// What others cannot do while the lock is held or queued for: nothing, writes, reads and writes.
+std::string_view blocks(Lock lock);
+// Share and stronger: others' writes, or reads too, wait behind it.
+inline bool blocks_others(Lock lock) { return lock >= Lock::Share; }
+
+// Parses one entry of zdm.rule_actions. Returns an empty text, or what is wrong with it.
+bool parse_action(std::string_view word, Action *action);
+
+} // namespace zdm::core

@@ -1,0 +1,27 @@
+#pragma once
+#include "core/rules.hpp"
+
+namespace zdm::core
+{
+
+enum class Mode : std::uint8_t { Off, Warn, Reject, Rewrite };
+
+// All settings as one value. Times in milliseconds.
+struct Settings {
+    Mode mode;
+    bool safety_assured;
+    bool allow_safety_assured;
+    int lock_timeout_ms;
+    int lock_patience_ms;
+    int long_transaction_ms;
+    int instant_timeout_ms;
+    int batch_time_ms;
+    bool run_jobs;
+    int max_workers; // 0 when the library was not preloaded
+    Action actions[kRuleCount];
+};
+
+// The action in force: the rule's own or the one from zdm.rule_actions, under the ceiling of zdm.mode.
+Action action_of(const Settings &settings, Rule rule);
+
+} // namespace zdm::core

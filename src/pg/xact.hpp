@@ -1,0 +1,39 @@
+#pragma once
+// Transactions, snapshots and settings by scope. On ERROR PostgreSQL's own (sub)transaction abort does the leaving.
+#include "pg/postgres.hpp"
+
+namespace zdm::pg
+{
+
+// Commit what is open and start afresh, with no snapshot; the memory context stays the caller's. Needs a context
+// that survives the commit (not TransactionContext's children, not the portal's snapshot memory).
+void commit_and_start();
+
+// Abort what is open and start afresh, likewise. Session locks on relations are lost.
+void abort_and_start();
+
+void drop_snapshots();
+
+// Runs body with an active snapshot; body may itself commit and leave none (concurrent index commands do).
+template <class F> void with_snapshot(F &&body)
+{
+    PushActiveSnapshot(GetTransactionSnapshot());
+    body();
+    drop_snapshots();
+}
+
+// Settings changed in body end with it.
+template <class F> void with_settings(F &&body)
+{
+    const int nest = NewGUCNestLevel();
+    body();
+    AtEOXact_GUC(true, nest);
+}
+
+// Set for the current nest level, with the right to set anything: value is ours, not the user's.
+void set_local(const char *name, const char *value);
+
+// The same in milliseconds.
+void set_local_ms(const char *name, int milliseconds);
+
+} // namespace zdm::pg
