@@ -49,11 +49,9 @@ struct Passage {
 // Looks and judges; waits for relations that somebody holds against readers.
 void look(Passage &passage)
 {
-    const bool wait = passage.settings.mode == core::Mode::Warn;
-
     for (;;) {
         passage.finding = inspect::facts(passage.arena, passage.call.planned->utilityStmt, passage.text,
-                                         passage.location, wait);
+                                         passage.location, inspect::Purpose::Guard);
         if (passage.finding.busy.relation.oid == InvalidOid) {
             break;
         }
@@ -138,7 +136,7 @@ void warn(const Passage &passage)
 bool still_holds(Passage &passage)
 {
     const inspect::Finding now = inspect::facts(passage.arena, passage.call.planned->utilityStmt, passage.text,
-                                                passage.location, false);
+                                                passage.location, inspect::Purpose::Guard);
     const core::Verdict verdict =
         core::judge(passage.arena, passage.settings, now.statement, passage.in_block, passage.assured);
 

@@ -16,10 +16,17 @@ struct Finding {
     core::Target busy;      // oid set: somebody holds this against readers, look again later
 };
 
+enum class Purpose : std::uint8_t {
+    Guard,   // never waits: reports `busy`; leaves what the caller does not own to PostgreSQL's own refusal
+    Explain, // waits for ACCESS SHARE, and judges for whoever will run it
+};
+
 // `text` is the source of the utility statement, `location` where it starts in the string the tree's locations refer
-// to. Raises PostgreSQL's own errors for names and expressions that do not fit. `wait`: stand in line for ACCESS
-// SHARE instead of reporting `busy`.
-Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, bool wait);
+// to. Raises PostgreSQL's own errors for names and expressions that do not fit.
+Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, Purpose purpose);
+
+// The relation that a statement of our concern is about, or null; whether it may be missing.
+const RangeVar *subject(const Node *utility, bool *may_be_missing);
 
 // The source of a statement, without what surrounds it: comments, blanks, the semicolon.
 std::string_view source_of(core::Arena arena, const PlannedStmt *planned, const char *query, int *location);

@@ -50,7 +50,7 @@ bool look_at(Case &c, Oid oid, Look *look)
         look->relkind = rel->rd_rel->relkind;
         look->hidden = RelationUsesLocalBuffers(rel) || rel->rd_createSubid != InvalidSubTransactionId;
         look->catalog = IsCatalogRelation(rel) || IsToastRelation(rel);
-        look->owned = pg::owns_relation(oid, GetUserId());
+        look->owned = c.purpose == Purpose::Explain || pg::owns_relation(oid, GetUserId());
         look->partition = rel->rd_rel->relispartition;
         look->schema = RelationGetNamespace(rel);
         look->relation = relation_of(c, oid);
@@ -71,7 +71,7 @@ bool look_at(Case &c, Oid oid, Look *look)
 
 bool lock_to_look(Case &c, Oid oid)
 {
-    if (c.wait) {
+    if (c.purpose == Purpose::Explain) {
         LockRelationOid(oid, AccessShareLock);
         return true;
     }

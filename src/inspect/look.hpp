@@ -10,7 +10,7 @@ struct Case {
     core::Arena arena;
     std::string_view text; // source of the statement
     int location;          // offset of text in the string that parse locations refer to
-    bool wait;
+    Purpose purpose;
     Finding *out;
 
     [[nodiscard]] bool busy() const { return out->busy.relation.oid != 0; }

@@ -36,10 +36,10 @@ bool may_concern(const Node *utility)
     }
 }
 
-Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, bool wait)
+Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, Purpose purpose)
 {
     Finding finding;
-    Case c{arena, text, location, wait, &finding};
+    Case c{arena, text, location, purpose, &finding};
 
     finding.statement.text = text;
     finding.statement.tag = CreateCommandName(const_cast<Node *>(utility));
@@ -77,6 +77,66 @@ Finding facts(core::Arena arena, const Node *utility, std::string_view text, int
         break;
     }
     return finding;
+}
+
+const RangeVar *subject(const Node *utility, bool *may_be_missing)
+{
+    *may_be_missing = false;
+    switch (nodeTag(utility)) {
+    case T_AlterTableStmt:
+        *may_be_missing = castNode(AlterTableStmt, utility)->missing_ok;
+        return castNode(AlterTableStmt, utility)->relation;
+    case T_IndexStmt:
+        return castNode(IndexStmt, utility)->relation;
+    case T_ReindexStmt:
+        return castNode(ReindexStmt, utility)->relation;
+    case T_ClusterStmt:
+        return castNode(ClusterStmt, utility)->relation;
+    case T_RenameStmt:
+        *may_be_missing = castNode(RenameStmt, utility)->missing_ok;
+        return castNode(RenameStmt, utility)->relation;
+    case T_TruncateStmt:
+        return linitial_node(RangeVar, castNode(TruncateStmt, utility)->relations);
+    case T_CreateTrigStmt:
+        return castNode(CreateTrigStmt, utility)->relation;
+    case T_RuleStmt:
+        return castNode(RuleStmt, utility)->relation;
+    case T_CreatePolicyStmt:
+        return castNode(CreatePolicyStmt, utility)->table;
+    case T_AlterPolicyStmt:
+        return castNode(AlterPolicyStmt, utility)->table;
+    case T_LockStmt:
+        return linitial_node(RangeVar, castNode(LockStmt, utility)->relations);
+    case T_RefreshMatViewStmt:
+        return castNode(RefreshMatViewStmt, utility)->relation;
+    case T_AlterObjectSchemaStmt:
+        *may_be_missing = castNode(AlterObjectSchemaStmt, utility)->missing_ok;
+        return castNode(AlterObjectSchemaStmt, utility)->relation;
+    case T_AlterSeqStmt:
+        *may_be_missing = castNode(AlterSeqStmt, utility)->missing_ok;
+        return castNode(AlterSeqStmt, utility)->sequence;
+    case T_VacuumStmt: {
+        List *relations = castNode(VacuumStmt, utility)->rels;
+        return relations == NIL ? nullptr : linitial_node(VacuumRelation, relations)->relation;
+    }
+    case T_DropStmt: {
+        const auto *drop = castNode(DropStmt, utility);
+        *may_be_missing = drop->missing_ok;
+        switch (drop->removeType) {
+        case OBJECT_TABLE:
+        case OBJECT_VIEW:
+        case OBJECT_MATVIEW:
+        case OBJECT_SEQUENCE:
+        case OBJECT_FOREIGN_TABLE:
+        case OBJECT_INDEX:
+            return makeRangeVarFromNameList(static_cast<List *>(linitial(drop->objects)));
+        default:
+            return nullptr;
+        }
+    }
+    default:
+        return nullptr;
+    }
 }
 
 std::string_view source_of(core::Arena arena, const PlannedStmt *planned, const char *query, int *location)
