@@ -15,12 +15,12 @@ outside() {
 
     trap leave EXIT
     trap 'interrupted=1; [ -z "$inside_pid" ] || kill -TERM "$inside_pid"' INT TERM HUP
-    install_packages
+    install_packages "$@"
     make_private_directory
     run_inside "$@"
 }
 
-# Debian packages for what is missing, and only then.
+# Debian packages for what is missing, and only then; arguments: what is going to run.
 install_packages() {
     local missing=()
 
@@ -29,6 +29,7 @@ install_packages() {
     need nm binutils
     need cmake cmake
     need clang-format-14 clang-format-14
+    [[ " $* " != *" tidy "* ]] || need clang-tidy clang-tidy
     [ -e /usr/include/gtest/gtest.h ] || missing+=(libgtest-dev)
     perl -MTAP::Harness -MTest::More -MJSON::PP -MTime::HiRes -e 1 2>/dev/null || missing+=(perl)
     perl -MIPC::Run -e 1 2>/dev/null || missing+=(libipc-run-perl)

@@ -99,8 +99,11 @@ suite_cluster() {
 }
 
 suite_tidy() {
+    local file
     cmake -S . -B "$ZDM_TMP/tidy" -DPG_CONFIG="$PG_CONFIG" >/dev/null
-    check "clang-tidy" xargs -P "$(nproc)" -n 1 clang-tidy -p "$ZDM_TMP/tidy" --quiet < <(find src -name '*.cpp')
+    for file in src/*/*.cpp; do
+        check "$file" clang-tidy -p "$ZDM_TMP/tidy" --quiet "$file"
+    done
     [ "$checks_failed" = 0 ]
 }
 
