@@ -6,7 +6,8 @@ suite_pid=
 inside() {
     local suite suites=("$@") failures=0
 
-    trap '[ -z "$suite_pid" ] || kill -TERM "$suite_pid"; exit 143' INT TERM HUP
+    # The suite stops its server before we go.
+    trap '[ -z "$suite_pid" ] || kill -TERM "$suite_pid"; wait; exit 143' INT TERM HUP
     if needs_build "${suites[@]}"; then
         suites=(build "${suites[@]}")
     fi

@@ -14,7 +14,7 @@ outside() {
     done
 
     trap leave EXIT
-    trap 'interrupted=1; [ -z "$inside_pid" ] || kill -TERM "$inside_pid"' INT TERM HUP
+    trap '[ -z "$inside_pid" ] || kill -TERM "$inside_pid"' INT TERM HUP
     install_packages "$@"
     make_private_directory
     run_inside "$@"
@@ -102,7 +102,7 @@ make_private_directory() {
     copy_postgres "$private/pg"
     if [ "$(id -u)" = 0 ]; then
         id zdm-test >/dev/null 2>&1 || useradd --system --user-group --home-dir /nonexistent --no-create-home \
-            --shell /usr/sbin/nologin zdm-test
+            --shell /usr/sbin/nologin zdm-test || id zdm-test # another run may have been faster
         chown -R zdm-test:zdm-test "$private"
     fi
 }
