@@ -134,7 +134,7 @@ run_inside() {
     bindir=$(cat "$private/bindir")
     as_tester env -i LC_ALL=C.UTF-8 HOME="$private/home" TMPDIR="$private" TERM="${TERM:-dumb}" CI="${CI:-}" \
         PATH="$bindir:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin" PG_CONFIG="$bindir/pg_config" ZDM_PG="$ZDM_PG" \
-        ZDM_BINDIR="$bindir" ZDM_TMP="$private" ZDM_SUITE_TIMEOUT="${ZDM_SUITE_TIMEOUT:-900}" \
+        ZDM_BINDIR="$bindir" ZDM_TMP="$private" ZDM_SUITE_TIMEOUT="${ZDM_SUITE_TIMEOUT:-}" ZDM_ARGUMENTS="${ZDM_ARGUMENTS:-}" \
         ZDM_REVISION="$(git -C "$repo" rev-parse --short HEAD 2>/dev/null || true)" \
         "$BASH" "$private/tree/test/run" --inside "$@" &
     inside_pid=$!

@@ -7,9 +7,7 @@ suite_build() {
 }
 
 suite_style() {
-    if [[ $(clang-format-14 --version 2>/dev/null) == *"version 14."* ]]; then
-        check "clang-format" clang-format-14 --dry-run -Werror $(find src test/unit -name '*.[ch]pp')
-    fi
+    check "clang-format" find src test/unit -name '*.[ch]pp' -exec clang-format-14 --dry-run -Werror {} +
     check "META.json" perl test/lib/check-meta
     check "test/doors" test/doors --library zdm.so
     harness "$checks_passed" "$checks_failed" perl test/doors -- --self-test
@@ -118,12 +116,14 @@ suite_bench() { entry_point test/bench/run bench-out; }
 
 # Demo and bench bring their own servers; what they leave in ZDM_OUT ends up in the caller's tree.
 entry_point() {
+    local arguments
+    read -ra arguments <<<"${ZDM_ARGUMENTS:-}"
     if [ ! -x "$1" ]; then
         echo "$1 is not there"
         return 1
     fi
     mkdir -p "$ZDM_TMP/out/$2" "$ZDM_TMP/$suite"
-    ZDM_OUT=$ZDM_TMP/out/$2 ZDM_TMP=$ZDM_TMP/$suite ZDM_PG_CONFIG=$PG_CONFIG "$1"
+    ZDM_OUT=$ZDM_TMP/out/$2 ZDM_TMP=$ZDM_TMP/$suite ZDM_PG_CONFIG=$PG_CONFIG "$1" "${arguments[@]}"
     record 1 0
     echo "results: $2/"
 }
