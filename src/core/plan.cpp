@@ -68,8 +68,8 @@ void probe_null(Draft &draft, const Part &part, std::string_view column)
     Violation violation;
     violation.sqlstate = "23502";
     violation.column = unquoted(draft.arena, column);
-    violation.message = draft.text(
-        {"column \"", violation.column, "\" of relation \"", part.relation.bare, "\" contains null values"});
+    violation.message =
+        draft.text({"column \"", violation.column, "\" of relation \"", part.relation.bare, "\" contains null values"});
     draft.probe(part, draft.text({"SELECT 1", from(draft, part), " WHERE ", column, " IS NULL LIMIT 1"}), violation);
 }
 
@@ -78,8 +78,8 @@ void probe_check(Draft &draft, const Part &part)
     Violation violation;
     violation.sqlstate = "23514";
     violation.constraint = part.label;
-    violation.message = draft.text({"check constraint \"", part.label, "\" of relation \"", part.relation.bare,
-                                    "\" is violated by some row"});
+    violation.message = draft.text(
+        {"check constraint \"", part.label, "\" of relation \"", part.relation.bare, "\" is violated by some row"});
     draft.probe(part, draft.text({"SELECT 1", from(draft, part), " WHERE NOT ", part.definition, " LIMIT 1"}),
                 violation);
 }
@@ -126,8 +126,9 @@ void probe_duplicates(Draft &draft, const Part &part)
             where << (where.empty() ? " WHERE " : " AND ") << key << " IS NOT NULL";
         }
     }
-    sql << "SELECT pg_catalog.concat_ws(', '" << draft.join(part.columns, "", ", coalesce((", ")::pg_catalog.text, 'null')")
-        << ") FROM ONLY " << part.relation.name << where.str() << " GROUP BY " << draft.join(part.columns, ", ")
+    sql << "SELECT pg_catalog.concat_ws(', '"
+        << draft.join(part.columns, "", ", coalesce((", ")::pg_catalog.text, 'null')") << ") FROM ONLY "
+        << part.relation.name << where.str() << " GROUP BY " << draft.join(part.columns, ", ")
         << " HAVING pg_catalog.count(*) > 1 LIMIT 1";
 
     Violation violation;
@@ -145,8 +146,9 @@ void plan_create_index(Draft &draft, const Part &part)
         probe_duplicates(draft, part);
     }
     if (!part.leftover.empty()) {
-        draft.act(StepKind::Concurrent, part, Lock::ShareUpdateExclusive, Work::Instant,
-                  draft.text({"DROP INDEX CONCURRENTLY IF EXISTS ", part.leftover}))
+        draft
+            .act(StepKind::Concurrent, part, Lock::ShareUpdateExclusive, Work::Instant,
+                 draft.text({"DROP INDEX CONCURRENTLY IF EXISTS ", part.leftover}))
             .index = part.label;
     }
     draft.act(StepKind::Concurrent, part, Lock::ShareUpdateExclusive, Work::IndexBuild,
@@ -166,10 +168,11 @@ void plan_not_null(Draft &draft, const Part &first, const List<std::string_view>
             probe_null(draft, first, column);
         }
     }
-    draft.act(StepKind::Instant, first, Lock::AccessExclusive, Work::Instant,
-              draft.text({alter, "ADD CONSTRAINT ", first.name, " CHECK (", draft.join(columns, " AND ", "", " IS NOT NULL"),
-                          ")", first.only ? " NO INHERIT" : "", " NOT VALID"}),
-              draft.text({alter, "DROP CONSTRAINT IF EXISTS ", first.name}));
+    draft.act(
+        StepKind::Instant, first, Lock::AccessExclusive, Work::Instant,
+        draft.text({alter, "ADD CONSTRAINT ", first.name, " CHECK (", draft.join(columns, " AND ", "", " IS NOT NULL"),
+                    ")", first.only ? " NO INHERIT" : "", " NOT VALID"}),
+        draft.text({alter, "DROP CONSTRAINT IF EXISTS ", first.name}));
     draft.act(StepKind::Long, first, Lock::ShareUpdateExclusive, Work::Scan,
               draft.text({alter, "VALIDATE CONSTRAINT ", first.name}));
     draft.act(StepKind::Instant, first, Lock::AccessExclusive, Work::Instant,

@@ -13,8 +13,8 @@ std::string_view name(Ruling ruling);
 struct Verdict {
     Ruling ruling = Ruling::Pass;
     bool needs_own_transactions = false; // Reject, but only because of the transaction block (25001)
-    List<Part> findings; // the parts that the verdict is about, each a hazard
-    List<Part> weaker;   // hazards whose rule says `warn` while another says more
+    List<Part> findings;                 // the parts that the verdict is about, each a hazard
+    List<Part> weaker;                   // hazards whose rule says `warn` while another says more
 };
 
 // `assured`: reviewed by a person, nothing is reported.

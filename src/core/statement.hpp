@@ -21,8 +21,8 @@ struct Target {
 };
 
 enum class Form : std::uint8_t {
-    Other,       // instant, harmless to undo late: runs with what comes last
-    AddColumn,   // instant; what follows may need the column
+    Other,     // instant, harmless to undo late: runs with what comes last
+    AddColumn, // instant; what follows may need the column
     CreateIndex,
     DropIndex,
     Reindex,
@@ -42,16 +42,16 @@ struct Part {
     Lock lock = Lock::None;  // as written, on `relation`
     Work work = Work::Instant;
     Relation relation;
-    std::string_view source;    // the user's words, between the commas
-    std::string_view hint;      // the safe SQL, where there is no plan
-    std::string_view reason;    // more for DETAIL, or empty
-    std::string_view name;      // of the index, constraint or column, quoted
-    std::string_view qualified; // of the index, schema-qualified
-    std::string_view label;     // of the same, unquoted, for error fields
-    std::string_view definition; // index: from USING or the bracket on; CHECK: the bracket
-    std::string_view predicate;  // of a partial index, or empty
-    std::string_view leftover;   // an INVALID index to drop first
-    Relation partner;            // referenced table
+    std::string_view source;                // the user's words, between the commas
+    std::string_view hint;                  // the safe SQL, where there is no plan
+    std::string_view reason;                // more for DETAIL, or empty
+    std::string_view name;                  // of the index, constraint or column, quoted
+    std::string_view qualified;             // of the index, schema-qualified
+    std::string_view label;                 // of the same, unquoted, for error fields
+    std::string_view definition;            // index: from USING or the bracket on; CHECK: the bracket
+    std::string_view predicate;             // of a partial index, or empty
+    std::string_view leftover;              // an INVALID index to drop first
+    Relation partner;                       // referenced table
     List<std::string_view> columns;         // quoted; of an index: its key expressions
     List<std::string_view> partner_columns; // quoted
     List<std::string_view> equals;          // FOREIGN KEY: operator of each pair, OPERATOR(pg_catalog.=)
@@ -60,20 +60,20 @@ struct Part {
     bool unique = false;
     bool nulls_equal = false; // NULLS NOT DISTINCT
     bool if_not_exists = false;
-    bool only = false;       // ONLY, or NO INHERIT
+    bool only = false; // ONLY, or NO INHERIT
     bool match_full = false;
     bool probe = true; // whether rows that break it can and may be looked for
 };
 
 struct Statement {
-    std::string_view text;  // as the user wrote it, without the semicolon
-    std::string_view tag;   // CREATE INDEX
-    std::string_view head;  // ALTER TABLE: "ALTER TABLE ONLY public.orders "
-    Relation relation;      // the main one; oid 0 if there is none
-    List<Target> targets;   // locks as written, in the order in which they should be taken
+    std::string_view text; // as the user wrote it, without the semicolon
+    std::string_view tag;  // CREATE INDEX
+    std::string_view head; // ALTER TABLE: "ALTER TABLE ONLY public.orders "
+    Relation relation;     // the main one; oid 0 if there is none
+    List<Target> targets;  // locks as written, in the order in which they should be taken
     List<Part> parts;
-    bool opaque = false;    // locks relations that only PostgreSQL will find
-    bool waits_long = false; // concurrent forms: their waits block nobody and must not be cut short
+    bool opaque = false;      // locks relations that only PostgreSQL will find
+    bool waits_long = false;  // concurrent forms: their waits block nobody and must not be cut short
     std::string_view warning; // to be said in any case, or empty
 };
 

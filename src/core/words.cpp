@@ -98,16 +98,15 @@ std::string_view describe(Arena arena, const Verdict &verdict)
 Report rejected(Arena arena, const Settings &settings, const Statement &statement, const Verdict &verdict)
 {
     Report report;
-    report.message = concat(
-        arena, {subject(arena, statement), " is refused: ",
-                verdict.findings.empty() ? "" : row(verdict.findings[0].rule).summary});
+    report.message =
+        concat(arena, {subject(arena, statement),
+                       " is refused: ", verdict.findings.empty() ? "" : row(verdict.findings[0].rule).summary});
     report.detail = describe(arena, verdict);
     report.hint = safe_sql(arena, settings, statement);
     return report;
 }
 
-Report needs_own_transactions(Arena arena, const Settings &settings, const Statement &statement,
-                              const Verdict &verdict)
+Report needs_own_transactions(Arena arena, const Settings &settings, const Statement &statement, const Verdict &verdict)
 {
     Report report;
     report.message =

@@ -23,8 +23,8 @@ bool stands_aside(const pg::UtilityCall &call)
     return conf::off() || !inspect::may_concern(call.planned->utilityStmt) ||
            call.context == PROCESS_UTILITY_SUBCOMMAND || !IsTransactionState() || creating_extension ||
            IsBinaryUpgrade || IsBootstrapProcessingMode() || IsParallelWorker() || IsInParallelMode() ||
-           RecoveryInProgress() || pg::in_autovacuum_worker() || IsLogicalWorker() ||
-           InSecurityRestrictedOperation() || XactReadOnly || ActivePortal == nullptr;
+           RecoveryInProgress() || pg::in_autovacuum_worker() || IsLogicalWorker() || InSecurityRestrictedOperation() ||
+           XactReadOnly || ActivePortal == nullptr;
 }
 
 bool is_restore(const core::Settings &settings)
@@ -57,8 +57,8 @@ void look(Passage &passage)
         }
         run::wait_to_look(passage.settings, passage.patience, passage.finding.busy, !passage.in_block);
     }
-    passage.verdict = core::judge(passage.arena, passage.settings, passage.finding.statement, passage.in_block,
-                                  passage.assured);
+    passage.verdict =
+        core::judge(passage.arena, passage.settings, passage.finding.statement, passage.in_block, passage.assured);
 }
 
 void log_assurance(const Passage &passage)
@@ -113,10 +113,10 @@ void warn(const Passage &passage)
         would = core::judge(passage.arena, rewriting, statement, passage.in_block, passage.assured);
     }
     if (passage.verdict.ruling == core::Ruling::Warn) {
-        pg::report(WARNING, pg::kWarned,
-                   core::warned(passage.arena, passage.settings, statement, passage.verdict,
-                                watching ? &would : nullptr),
-                   passage.text);
+        pg::report(
+            WARNING, pg::kWarned,
+            core::warned(passage.arena, passage.settings, statement, passage.verdict, watching ? &would : nullptr),
+            passage.text);
     }
 }
 

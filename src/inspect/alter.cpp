@@ -82,9 +82,7 @@ void want_partners(Case &c, Relation rel, const AlterTableCmd *cmd)
 
 void inspect_command(Case &c, Relation rel, const Look &look, AlterTableCmd *cmd, core::Part *part)
 {
-    const auto named = [&](const char *name) {
-        part->name = name == nullptr ? "" : quoted(c, name);
-    };
+    const auto named = [&](const char *name) { part->name = name == nullptr ? "" : quoted(c, name); };
 
     switch (cmd->subtype) {
     case AT_AddColumn:

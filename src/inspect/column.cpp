@@ -40,7 +40,7 @@ const char *serial_type(const TypeName *type)
     const char *name = strVal(linitial(type->names));
     return strstr(name, "small") != nullptr || strstr(name, "2") != nullptr ? "smallint"
            : strstr(name, "big") != nullptr || strstr(name, "8") != nullptr ? "bigint"
-                                                                             : "integer";
+                                                                            : "integer";
 }
 
 // The steps that give a column a value per row without a rewrite: fast default for new rows, batches for old ones.
@@ -60,9 +60,9 @@ std::string_view sequence_steps(Case &c, const Look &look, std::string_view colu
 {
     const std::string_view bare = core::unquoted(c.arena, column);
     char *name = ChooseRelationName(pg::cstring(look.relation.bare), pg::cstring(bare), "seq", look.schema, false);
-    const std::string_view sequence = pg::keep(c.arena, quote_qualified_identifier(get_namespace_name(look.schema), name));
-    const std::string_view value =
-        c.concat({"nextval(", quote_literal_cstr(pg::cstring(sequence)), ")"});
+    const std::string_view sequence =
+        pg::keep(c.arena, quote_qualified_identifier(get_namespace_name(look.schema), name));
+    const std::string_view value = c.concat({"nextval(", quote_literal_cstr(pg::cstring(sequence)), ")"});
     const std::string_view steps = fill_steps(c, look, column, type, value, true);
     const std::string_view alter = c.concat({"ALTER TABLE ", look.relation.name, " ALTER COLUMN ", column});
 
@@ -70,12 +70,27 @@ std::string_view sequence_steps(Case &c, const Look &look, std::string_view colu
         return c.concat({"CREATE SEQUENCE ", sequence, " AS ", type, ";\n", steps, "\nALTER SEQUENCE ", sequence,
                          " OWNED BY ", look.relation.name, ".", column, ";"});
     }
-    return c.concat({"CREATE SEQUENCE ", sequence, " AS ", type, ";\n", steps, "\n", alter,
-                     " DROP DEFAULT, ALTER COLUMN ", column, " ADD GENERATED ", always ? "ALWAYS" : "BY DEFAULT",
+    return c.concat({"CREATE SEQUENCE ",
+                     sequence,
+                     " AS ",
+                     type,
+                     ";\n",
+                     steps,
+                     "\n",
+                     alter,
+                     " DROP DEFAULT, ALTER COLUMN ",
+                     column,
+                     " ADD GENERATED ",
+                     always ? "ALWAYS" : "BY DEFAULT",
                      " AS IDENTITY;\nSELECT setval(pg_get_serial_sequence(",
-                     quote_literal_cstr(pg::cstring(look.relation.name)), ", ",
-                     quote_literal_cstr(pg::cstring(bare)), "), nextval(", quote_literal_cstr(pg::cstring(sequence)),
-                     "));\nDROP SEQUENCE ", sequence, ";"});
+                     quote_literal_cstr(pg::cstring(look.relation.name)),
+                     ", ",
+                     quote_literal_cstr(pg::cstring(bare)),
+                     "), nextval(",
+                     quote_literal_cstr(pg::cstring(sequence)),
+                     "));\nDROP SEQUENCE ",
+                     sequence,
+                     ";"});
 }
 
 // Whether the default, planned as ATExecAddColumn does, is volatile.
@@ -106,7 +121,8 @@ void change_type_hint(Case &c, const Look &look, std::string_view column, std::s
     part->hint = c.concat({"SELECT zdm.change_type(", quote_literal_cstr(pg::cstring(look.relation.name)), ", ",
                            quote_literal_cstr(pg::cstring(bare)), ", ", quote_literal_cstr(pg::cstring(type)),
                            "); -- this version does not have it yet; by hand: ALTER TABLE ", look.relation.name,
-                           " ADD COLUMN ", fresh, " ", type, "; keep it equal with a trigger; fill it with zdm.backfill; "
+                           " ADD COLUMN ", fresh, " ", type,
+                           "; keep it equal with a trigger; fill it with zdm.backfill; "
                            "then swap the two names in one short transaction"});
 }
 
@@ -163,10 +179,11 @@ void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column
             return;
         case CONSTR_PRIMARY:
         case CONSTR_UNIQUE:
-            refuse(part, core::Rule::AddColumnInlineUnique, core::Work::IndexBuild,
-                   c.concat({"ALTER TABLE ", look.relation.name, " ADD COLUMN ", name, " ", sql_type,
-                             ";\nALTER TABLE ", look.relation.name,
-                             constraint->contype == CONSTR_UNIQUE ? " ADD UNIQUE (" : " ADD PRIMARY KEY (", name, ");"}));
+            refuse(
+                part, core::Rule::AddColumnInlineUnique, core::Work::IndexBuild,
+                c.concat({"ALTER TABLE ", look.relation.name, " ADD COLUMN ", name, " ", sql_type, ";\nALTER TABLE ",
+                          look.relation.name,
+                          constraint->contype == CONSTR_UNIQUE ? " ADD UNIQUE (" : " ADD PRIMARY KEY (", name, ");"}));
             return;
         default:
             break;
@@ -176,8 +193,8 @@ void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column
         ParseState *state = make_parsestate(nullptr);
         Node *value = transformExpr(state, copy_node(raw_default), EXPR_KIND_COLUMN_DEFAULT);
         refuse(part, core::Rule::AddColumnVolatileDefault, core::Work::Rewrite,
-               fill_steps(c, look, name, sql_type,
-                          pg::keep(c.arena, deparse_expression(value, NIL, false, false)), not_null));
+               fill_steps(c, look, name, sql_type, pg::keep(c.arena, deparse_expression(value, NIL, false, false)),
+                          not_null));
         return;
     }
     if (get_typtype(type) == TYPTYPE_DOMAIN && DomainHasConstraints(type)) {
@@ -294,8 +311,7 @@ void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cm
         addNSItemToQuery(state, item, false, true, true);
         value = transformExpr(state, definition->raw_default, EXPR_KIND_ALTER_COL_TRANSFORM);
     } else {
-        value = reinterpret_cast<Node *>(
-            makeVar(1, column, attr->atttypid, attr->atttypmod, attr->attcollation, 0));
+        value = reinterpret_cast<Node *>(makeVar(1, column, attr->atttypid, attr->atttypmod, attr->attcollation, 0));
     }
     value = coerce_to_target_type(state, value, exprType(value), type, typmod, COERCION_ASSIGNMENT,
                                   COERCE_IMPLICIT_CAST, -1);

@@ -80,9 +80,9 @@ void add_check(Case &c, Relation rel, const Look &look, Constraint *constraint, 
     const char *only = list_length(seen) == 1 ? column_name(rel, static_cast<AttrNumber>(linitial_int(seen))) : nullptr;
     const std::string_view written = part->source;
     name_it(c, part, constraint->conname,
-            constraint->conname != nullptr ? nullptr
-                                           : ChooseConstraintName(RelationGetRelationName(rel), only, "check",
-                                                                  RelationGetNamespace(rel), NIL));
+            constraint->conname != nullptr
+                ? nullptr
+                : ChooseConstraintName(RelationGetRelationName(rel), only, "check", RelationGetNamespace(rel), NIL));
     part->form = core::Form::AddCheck;
     part->rule = core::Rule::AddCheckValidating;
     part->work = core::Work::Scan;
@@ -106,8 +106,8 @@ std::string_view equality(Case &c, Oid referenced, Oid referencing)
     }
     HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(found));
     const auto *form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
-    const std::string_view sql =
-        c.concat({"OPERATOR(", quote_identifier(get_namespace_name(form->oprnamespace)), ".", NameStr(form->oprname), ")"});
+    const std::string_view sql = c.concat(
+        {"OPERATOR(", quote_identifier(get_namespace_name(form->oprnamespace)), ".", NameStr(form->oprname), ")"});
     ReleaseSysCache(tuple);
     return sql;
 }
@@ -280,8 +280,7 @@ bool nullable_columns(Case &c, Relation rel, List *keys, core::Part *part)
 bool all_proven(Relation rel, Case &c, const core::Part *part)
 {
     for (const std::string_view column : part->nullable) {
-        const AttrNumber attnum =
-            get_attnum(RelationGetRelid(rel), pg::cstring(core::unquoted(c.arena, column)));
+        const AttrNumber attnum = get_attnum(RelationGetRelid(rel), pg::cstring(core::unquoted(c.arena, column)));
         if (!proven_not_null(rel, attnum)) {
             return false;
         }
@@ -292,8 +291,8 @@ bool all_proven(Relation rel, Case &c, const core::Part *part)
 void name_proof(Case &c, Relation rel, core::Part *part)
 {
     const char *column = pg::cstring(core::unquoted(c.arena, part->nullable[0]));
-    part->proof_name = quoted(c, ChooseConstraintName(RelationGetRelationName(rel), column, "zdm_not_null",
-                                                      RelationGetNamespace(rel), NIL));
+    part->proof_name = quoted(
+        c, ChooseConstraintName(RelationGetRelationName(rel), column, "zdm_not_null", RelationGetNamespace(rel), NIL));
 }
 
 void add_key_using_index(Case &c, Relation rel, const Look &look, const Constraint *constraint, core::Part *part)
@@ -361,8 +360,8 @@ void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, co
     if (OidIsValid(get_relname_relid(pg::cstring(part->label), RelationGetNamespace(rel)))) {
         return; // the name is taken: PostgreSQL's own error
     }
-    part->qualified = pg::keep(c.arena, quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-                                                                   pg::cstring(part->label)));
+    part->qualified = pg::keep(
+        c.arena, quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), pg::cstring(part->label)));
     part->form = primary ? core::Form::AddPrimaryKey : core::Form::AddUnique;
     part->rule = primary ? core::Rule::AddPkBlocking : core::Rule::AddUniqueBlocking;
     part->work = core::Work::IndexBuild;
@@ -374,13 +373,15 @@ void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, co
     if (constraint->deferrable) {
         part->rewritable = false;
         part->reason = "A prebuilt index would enforce a DEFERRABLE constraint at once.";
-        part->hint = c.concat({"Add it without DEFERRABLE, or in a maintenance window with SET zdm.safety_assured = on"});
+        part->hint =
+            c.concat({"Add it without DEFERRABLE, or in a maintenance window with SET zdm.safety_assured = on"});
     } else if (look.relkind == RELKIND_PARTITIONED_TABLE) {
         part->rewritable = false;
         part->reason = "A partitioned table cannot use a prebuilt index.";
-        part->hint = c.concat({"CREATE UNIQUE INDEX ", part->name, " ON ONLY ", look.relation.name, " ", part->definition,
-                               "; then, for each partition, CREATE UNIQUE INDEX CONCURRENTLY and ALTER INDEX ",
-                               part->qualified, " ATTACH PARTITION"});
+        part->hint =
+            c.concat({"CREATE UNIQUE INDEX ", part->name, " ON ONLY ", look.relation.name, " ", part->definition,
+                      "; then, for each partition, CREATE UNIQUE INDEX CONCURRENTLY and ALTER INDEX ", part->qualified,
+                      " ATTACH PARTITION"});
     }
 }
 
@@ -465,8 +466,7 @@ bool proven_not_null(Relation rel, AttrNumber column)
     NullTest *test = makeNode(NullTest);
     List *known = NIL;
 
-    test->arg = reinterpret_cast<Expr *>(
-        makeVar(1, column, attr->atttypid, attr->atttypmod, attr->attcollation, 0));
+    test->arg = reinterpret_cast<Expr *>(makeVar(1, column, attr->atttypid, attr->atttypmod, attr->attcollation, 0));
     test->nulltesttype = IS_NOT_NULL;
     test->argisrow = false;
     test->location = -1;

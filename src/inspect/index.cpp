@@ -128,9 +128,9 @@ void create_index(Case &c, const IndexStmt *stmt)
     core::Statement &statement = c.out->statement;
     Look look;
 
-    if (stmt->relation == nullptr || !look_at(c, stmt->relation, &look) || look.hidden || look.catalog ||
-        !look.owned || (look.relkind != RELKIND_RELATION && look.relkind != RELKIND_MATVIEW &&
-                        look.relkind != RELKIND_PARTITIONED_TABLE)) {
+    if (stmt->relation == nullptr || !look_at(c, stmt->relation, &look) || look.hidden || look.catalog || !look.owned ||
+        (look.relkind != RELKIND_RELATION && look.relkind != RELKIND_MATVIEW &&
+         look.relkind != RELKIND_PARTITIONED_TABLE)) {
         c.out->aside = true;
         return;
     }
@@ -162,8 +162,9 @@ void create_index(Case &c, const IndexStmt *stmt)
             // PostgreSQL's own answer, without a build that could only fail.
             const bool invalid = get_rel_relkind(existing) == RELKIND_INDEX && !get_index_isvalid(existing);
             statement.warning =
-                invalid ? c.concat({"index ", part.qualified, " exists, is invalid, and is not what this statement builds"})
-                        : "";
+                invalid
+                    ? c.concat({"index ", part.qualified, " exists, is invalid, and is not what this statement builds"})
+                    : "";
             statement.parts.push(part);
             return;
         }
@@ -172,18 +173,17 @@ void create_index(Case &c, const IndexStmt *stmt)
     part.definition = definition(c, stmt);
     part.probe = may_select(look.oid);
     with_relation(c, look.oid, [&](Relation rel) {
-        const IndexStmt *analyzed =
-            transformIndexStmt(look.oid, copy_node(stmt), pg::cstring(c.text));
+        const IndexStmt *analyzed = transformIndexStmt(look.oid, copy_node(stmt), pg::cstring(c.text));
         describe_keys(c, rel, analyzed, &part);
     });
 
     if (look.relkind == RELKIND_PARTITIONED_TABLE) {
         part.hazard = !part.only && !look.empty && !stmt->concurrent;
         part.rule = core::Rule::CreateIndexPartitioned;
-        part.hint = c.concat({"CREATE ", stmt->unique ? "UNIQUE " : "", "INDEX ", part.name, " ON ONLY ",
-                              look.relation.name, " ", part.definition,
-                              "; then, for each partition, CREATE INDEX CONCURRENTLY and ALTER INDEX ", part.qualified,
-                              " ATTACH PARTITION"});
+        part.hint =
+            c.concat({"CREATE ", stmt->unique ? "UNIQUE " : "", "INDEX ", part.name, " ON ONLY ", look.relation.name,
+                      " ", part.definition, "; then, for each partition, CREATE INDEX CONCURRENTLY and ALTER INDEX ",
+                      part.qualified, " ATTACH PARTITION"});
     } else if (!part.leftover.empty()) {
         part.hazard = true;
         part.rewritable = !part.definition.empty();

@@ -12,8 +12,8 @@ bool may_concern(const Node *utility);
 
 struct Finding {
     core::Statement statement;
-    bool aside = false;     // nothing to guard: private objects, or PostgreSQL will refuse it before it locks
-    core::Target busy;      // oid set: somebody holds this against readers, look again later
+    bool aside = false; // nothing to guard: private objects, or PostgreSQL will refuse it before it locks
+    core::Target busy;  // oid set: somebody holds this against readers, look again later
 };
 
 enum class Purpose : std::uint8_t {

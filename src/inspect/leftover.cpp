@@ -50,8 +50,7 @@ void drop_defaults(IndexStmt *stmt, Relation rel)
         if (key->ordering == SORTBY_ASC) {
             key->ordering = SORTBY_DEFAULT;
         }
-        if (key->nulls_ordering ==
-            (key->ordering == SORTBY_DESC ? SORTBY_NULLS_FIRST : SORTBY_NULLS_LAST)) {
+        if (key->nulls_ordering == (key->ordering == SORTBY_DESC ? SORTBY_NULLS_FIRST : SORTBY_NULLS_LAST)) {
             key->nulls_ordering = SORTBY_NULLS_DEFAULT;
         }
         key->indexcolname = nullptr;
@@ -79,9 +78,8 @@ bool same_keys(List *one, List *other)
         const auto *x = lfirst_node(IndexElem, a);
         const auto *y = lfirst_node(IndexElem, b);
         if ((x->name == nullptr) != (y->name == nullptr) || (x->name != nullptr && strcmp(x->name, y->name) != 0) ||
-            !equal(x->expr, y->expr) || !same_name(x->collation, y->collation) ||
-            !same_name(x->opclass, y->opclass) || x->ordering != y->ordering ||
-            x->nulls_ordering != y->nulls_ordering) {
+            !equal(x->expr, y->expr) || !same_name(x->collation, y->collation) || !same_name(x->opclass, y->opclass) ||
+            x->ordering != y->ordering || x->nulls_ordering != y->nulls_ordering) {
             return false;
         }
     }
@@ -113,8 +111,8 @@ bool is_leftover(Case &c, Oid index, const Look &table, const IndexStmt *wanted)
 {
     bool same = false;
 
-    if (get_rel_relkind(index) != RELKIND_INDEX || get_index_isvalid(index) ||
-        get_rel_relispartition(index) || IndexGetRelation(index, true) != table.oid) {
+    if (get_rel_relkind(index) != RELKIND_INDEX || get_index_isvalid(index) || get_rel_relispartition(index) ||
+        IndexGetRelation(index, true) != table.oid) {
         return false;
     }
     with_relation(c, table.oid, [&](Relation rel) {

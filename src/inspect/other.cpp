@@ -166,11 +166,11 @@ void cluster(Case &c, const ClusterStmt *stmt)
     }
     const bool one = stmt->relation != nullptr;
     c.out->statement.relation = look.relation;
-    core::Part part = whole_statement(
-        c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite,
-        one ? c.concat({"Reorder it without the lock by pg_repack or pg_squeeze; ALTER TABLE ", look.relation.name,
-                        " CLUSTER ON the index marks the order for them."})
-            : "Reorder tables without the lock by pg_repack or pg_squeeze, one at a time.");
+    core::Part part =
+        whole_statement(c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite,
+                        one ? c.concat({"Reorder it without the lock by pg_repack or pg_squeeze; ALTER TABLE ",
+                                        look.relation.name, " CLUSTER ON the index marks the order for them."})
+                            : "Reorder tables without the lock by pg_repack or pg_squeeze, one at a time.");
     part.hazard = !one || !look.empty;
     c.out->statement.parts.push(part);
     if (one) {
@@ -251,13 +251,13 @@ void rename(Case &c, const RenameStmt *stmt)
                 stmt->renameType == OBJECT_MATVIEW || stmt->renameType == OBJECT_FOREIGN_TABLE) &&
                table && !look.partition && !OidIsValid(get_relname_relid(stmt->newname, look.schema))) {
         const char *schema = get_namespace_name(look.schema);
-        c.out->statement.parts.push(whole_statement(
-            c, &look, core::Rule::RenameTable, core::Work::Instant,
-            c.concat({"SELECT zdm.rename_table(", place, ", ", quote_literal_cstr(stmt->newname),
-                      "); -- this version does not have it yet; by hand, reviewed: BEGIN; SET LOCAL "
-                      "zdm.safety_assured = on; ",
-                      c.text, "; CREATE VIEW ", look.relation.name, " AS SELECT * FROM ",
-                      quote_qualified_identifier(schema, stmt->newname), "; COMMIT;"})));
+        c.out->statement.parts.push(
+            whole_statement(c, &look, core::Rule::RenameTable, core::Work::Instant,
+                            c.concat({"SELECT zdm.rename_table(", place, ", ", quote_literal_cstr(stmt->newname),
+                                      "); -- this version does not have it yet; by hand, reviewed: BEGIN; SET LOCAL "
+                                      "zdm.safety_assured = on; ",
+                                      c.text, "; CREATE VIEW ", look.relation.name, " AS SELECT * FROM ",
+                                      quote_qualified_identifier(schema, stmt->newname), "; COMMIT;"})));
     }
 }
 

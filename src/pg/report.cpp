@@ -28,13 +28,13 @@ void raise_violation(const core::Violation &violation, const core::Relation &rel
         return 0;
     };
 
-    ereport(ERROR, (errcode(sqlstate_number(violation.sqlstate)), errmsg("%s", cstring(violation.message)),
-                    violation.detail_prefix.empty() ? 0
-                                                    : errdetail("%s%s%s", cstring(violation.detail_prefix), cstring(key),
-                                                                cstring(violation.detail_suffix)),
-                    field(PG_DIAG_SCHEMA_NAME, relation.schema), field(PG_DIAG_TABLE_NAME, relation.bare),
-                    field(PG_DIAG_COLUMN_NAME, violation.column),
-                    field(PG_DIAG_CONSTRAINT_NAME, violation.constraint)));
+    ereport(ERROR,
+            (errcode(sqlstate_number(violation.sqlstate)), errmsg("%s", cstring(violation.message)),
+             violation.detail_prefix.empty() ? 0
+                                             : errdetail("%s%s%s", cstring(violation.detail_prefix), cstring(key),
+                                                         cstring(violation.detail_suffix)),
+             field(PG_DIAG_SCHEMA_NAME, relation.schema), field(PG_DIAG_TABLE_NAME, relation.bare),
+             field(PG_DIAG_COLUMN_NAME, violation.column), field(PG_DIAG_CONSTRAINT_NAME, violation.constraint)));
     pg_unreachable();
 }
 

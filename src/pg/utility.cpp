@@ -20,7 +20,8 @@ void set_next_process_utility(ProcessUtility_hook_type next) { next_process_util
 
 void run_next(const UtilityCall &call)
 {
-    const ProcessUtility_hook_type next = next_process_utility != nullptr ? next_process_utility : standard_ProcessUtility;
+    const ProcessUtility_hook_type next =
+        next_process_utility != nullptr ? next_process_utility : standard_ProcessUtility;
 
     next(call.planned, call.query, call.read_only_tree, call.context, call.params, call.environment, call.dest,
          call.completion);

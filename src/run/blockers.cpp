@@ -62,10 +62,7 @@ bool may_see_query_of(Oid role)
            (OidIsValid(role) && has_privs_of_role(GetUserId(), role));
 }
 
-std::int64_t age_ms(TimestampTz start)
-{
-    return start == 0 ? -1 : (GetCurrentTimestamp() - start) / 1000;
-}
+std::int64_t age_ms(TimestampTz start) { return start == 0 ? -1 : (GetCurrentTimestamp() - start) / 1000; }
 
 bool is_autovacuum_that_yields(const PGPROC *holder)
 {

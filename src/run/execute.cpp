@@ -86,8 +86,7 @@ void instant(const Run &run, const core::Step &step, std::string_view sql, core:
     const Body body = [](void *data) {
         const auto *with = static_cast<InstantArg *>(data);
         require_same(with->step->relation);
-        pg::with_time_limit(with->settings->instant_timeout_ms,
-                            [&] { pg::run_sql(with->sql, PROCESS_UTILITY_QUERY); });
+        pg::with_time_limit(with->settings->instant_timeout_ms, [&] { pg::run_sql(with->sql, PROCESS_UTILITY_QUERY); });
         return true;
     };
     climb(*run.settings, patience, targets, body, &arg);
@@ -146,9 +145,8 @@ void undo_sql(const Run &run, const core::Step &step, std::string_view sql)
 {
     ErrorData *failure = pg::attempt(run.keep, [&] {
         if (is_concurrent(sql)) {
-            pg::with_lock_limits(0, -1, [&] {
-                pg::with_snapshot([&] { pg::run_sql(pg::cstring(sql), PROCESS_UTILITY_TOPLEVEL); });
-            });
+            pg::with_lock_limits(
+                0, -1, [&] { pg::with_snapshot([&] { pg::run_sql(pg::cstring(sql), PROCESS_UTILITY_TOPLEVEL); }); });
         } else {
             const core::Lock partner_lock =
                 step.partner.oid == InvalidOid ? core::Lock::None : core::Lock::AccessExclusive;

@@ -87,7 +87,10 @@ bool back_off(const core::Settings &settings, Patience &patience, int ms)
     return true;
 }
 
-int jitter(const Patience &patience) { return core::backoff_ms(patience.attempts, pg_prng_double(&pg_global_prng_state)); }
+int jitter(const Patience &patience)
+{
+    return core::backoff_ms(patience.attempts, pg_prng_double(&pg_global_prng_state));
+}
 
 } // namespace
 
@@ -216,8 +219,8 @@ bool climb_in_block(const core::Settings &settings, Patience &patience, const co
         BeginInternalSubTransaction(nullptr);
         MemoryContextSwitchTo(here);
         const Body locked = [](void *) { return true; };
-        ErrorData *failure = pg::attempt(
-            here, [&] { outcome = under_locks(settings, targets, locked, nullptr, &blocked_on); });
+        ErrorData *failure =
+            pg::attempt(here, [&] { outcome = under_locks(settings, targets, locked, nullptr, &blocked_on); });
         if (failure == nullptr) {
             ReleaseCurrentSubTransaction();
         } else {
@@ -238,8 +241,8 @@ bool climb_in_block(const core::Settings &settings, Patience &patience, const co
     }
 
     bool ran = false;
-    const TimestampTz end = TimestampTzPlusMilliseconds(patience.attempts == 0 ? first : GetCurrentTimestamp(),
-                                                        settings.lock_timeout_ms);
+    const TimestampTz end =
+        TimestampTzPlusMilliseconds(patience.attempts == 0 ? first : GetCurrentTimestamp(), settings.lock_timeout_ms);
     pg::with_lock_limits(left_of(end), core::deadlock_check_ms(settings.lock_timeout_ms), [&] { ran = body(arg); });
     return ran;
 }

@@ -57,8 +57,8 @@ void put(const Session &session, const Row &row)
     values[0] = Int32GetDatum(row.statement);
     values[1] = Int32GetDatum(row.step);
     text(2, row.verdict);
-    values[3] = PointerGetDatum(
-        construct_array(names, static_cast<int>(row.rules.count), TEXTOID, -1, false, TYPALIGN_INT));
+    values[3] =
+        PointerGetDatum(construct_array(names, static_cast<int>(row.rules.count), TEXTOID, -1, false, TYPALIGN_INT));
     text(4, row.relation);
     text(5, core::name(row.lock));
     text(6, core::blocks(row.lock));
@@ -153,8 +153,9 @@ void put_steps(const Session &session, Row row, const core::Plan &plan, std::str
         row.sql = step.sql;
         row.detail = detail;
         if (step.partner.oid != 0) {
-            row.detail = both(session, core::concat(session.arena, {core::name(step.partner_lock), " on ", step.partner.name}),
-                              detail);
+            row.detail =
+                both(session, core::concat(session.arena, {core::name(step.partner_lock), " on ", step.partner.name}),
+                     detail);
         }
         put(session, row);
         row.step++;
@@ -164,8 +165,8 @@ void put_steps(const Session &session, Row row, const core::Plan &plan, std::str
 void put_judged(const Session &session, Row row, const inspect::Finding &finding)
 {
     const core::Statement &statement = finding.statement;
-    const core::Verdict verdict =
-        core::judge(session.arena, session.settings, statement, session.in_transaction, session.settings.safety_assured);
+    const core::Verdict verdict = core::judge(session.arena, session.settings, statement, session.in_transaction,
+                                              session.settings.safety_assured);
     const std::string_view detail = both(session, core::describe(session.arena, verdict), statement.warning);
 
     for (const core::Part &part : verdict.findings) {
@@ -213,8 +214,7 @@ void explain_one(Session &session, const RawStmt *raw, const char *query, int nu
         row.detail = "judged when it runs";
     }
     bool may_be_missing = false;
-    const RangeVar *subject =
-        inspect::may_concern(raw->stmt) ? inspect::subject(raw->stmt, &may_be_missing) : nullptr;
+    const RangeVar *subject = inspect::may_concern(raw->stmt) ? inspect::subject(raw->stmt, &may_be_missing) : nullptr;
     if (subject != nullptr && !OidIsValid(RangeVarGetRelid(subject, NoLock, true)) && !may_be_missing) {
         if (made_before(session, subject) == nullptr) {
             (void)RangeVarGetRelid(subject, NoLock, false); // raises 42P01

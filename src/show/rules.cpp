@@ -17,8 +17,9 @@ void rules(FunctionCallInfo fcinfo)
         const core::RuleRow &rule = core::row(static_cast<core::Rule>(i));
         const core::Action action = conf::off() ? core::Action::Allow : core::action_of(settings, rule.id);
         const std::string_view cells[] = {
-            rule.name,          core::name(rule.cls),     core::name(rule.default_action), core::name(action),
-            core::name(rule.lock), core::blocks(rule.lock), rule.summary,                   rule.safe_form,
+            rule.name,          core::name(rule.cls),  core::name(rule.default_action),
+            core::name(action), core::name(rule.lock), core::blocks(rule.lock),
+            rule.summary,       rule.safe_form,
         };
         Datum values[8];
         bool nulls[8] = {};
