@@ -27,7 +27,17 @@ bool want_named(Case &c, const RangeVar *name, Lock lock, bool inherit)
     return true;
 }
 
-void want_foreign_key_partners(Case &c, Oid oid, bool referencing_too)
+// Tables that reference this one go with it under CASCADE, or lose their constraint.
+void want_referencing(Case &c, Oid oid)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, heap_truncate_find_FKs(list_make1_oid(oid))) {
+        want(c, lfirst_oid(cell), Lock::AccessExclusive);
+    }
+}
+
+void want_referenced_by(Case &c, Oid oid)
 {
     with_relation(c, oid, [&](Relation rel) {
         ListCell *cell = nullptr;
@@ -35,12 +45,6 @@ void want_foreign_key_partners(Case &c, Oid oid, bool referencing_too)
             want(c, static_cast<ForeignKeyCacheInfo *>(lfirst(cell))->confrelid, Lock::AccessExclusive);
         }
     });
-    if (referencing_too) {
-        ListCell *cell = nullptr;
-        foreach (cell, heap_truncate_find_FKs(list_make1_oid(oid))) {
-            want(c, lfirst_oid(cell), Lock::AccessExclusive);
-        }
-    }
 }
 
 void drop_relations(Case &c, const DropStmt *stmt)
@@ -58,7 +62,10 @@ void drop_relations(Case &c, const DropStmt *stmt)
         }
         want_named(c, name, Lock::AccessExclusive, true);
         if (look.relkind == RELKIND_RELATION || look.relkind == RELKIND_PARTITIONED_TABLE) {
-            want_foreign_key_partners(c, look.oid, stmt->behavior == DROP_CASCADE);
+            want_referenced_by(c, look.oid);
+            if (stmt->behavior == DROP_CASCADE) {
+                want_referencing(c, look.oid);
+            }
         }
     }
 }
@@ -273,7 +280,7 @@ void other(Case &c, const Node *utility)
             Look look;
             if (want_named(c, name, Lock::AccessExclusive, name->inh) && stmt->behavior == DROP_CASCADE &&
                 look_at(c, name, &look)) {
-                want_foreign_key_partners(c, look.oid, true);
+                want_referencing(c, look.oid);
             }
         }
         break;
