@@ -199,7 +199,7 @@ bool carry_out(Passage &passage)
         return true;
     }
     if (statement.waits_long) {
-        run::unlimited(passage.call);
+        run::unlimited(passage.call, passage.text);
         return true;
     }
     if (!blocks_anybody(statement)) {

@@ -57,6 +57,18 @@ inline bool is_prepared(const VirtualTransactionId &vxid)
 #endif
 }
 
+inline VirtualTransactionId vxid_of(const LOCKTAG &tag)
+{
+    VirtualTransactionId vxid;
+#if PG_VERSION_NUM >= 170000
+    vxid.procNumber = static_cast<ProcNumber>(tag.locktag_field1);
+#else
+    vxid.backendId = static_cast<BackendId>(tag.locktag_field1);
+#endif
+    vxid.localTransactionId = tag.locktag_field2;
+    return vxid;
+}
+
 // Status of a backend, or null. Fresh only after pgstat_clear_backend_activity_snapshot().
 inline PgBackendStatus *status_of(const VirtualTransactionId &vxid)
 {
