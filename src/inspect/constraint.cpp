@@ -20,7 +20,8 @@ void name_it(Case &c, core::Part *part, const char *given, const char *chosen)
     part->name = quoted(c, name);
     if (given == nullptr && part->source.size() > 3) {
         // "ADD CHECK (...)" becomes "ADD CONSTRAINT name CHECK (...)"
-        part->source = c.concat({"ADD CONSTRAINT ", part->name, part->source.substr(3)});
+        part->source =
+            c.concat({"ADD CONSTRAINT ", part->name, core::part_of(part->source, 3, part->source.size() - 3)});
     }
 }
 
@@ -37,11 +38,11 @@ std::string_view bracket(Case &c, std::string_view source, std::string_view keyw
     int depth = 0;
 
     for (std::uint32_t i = 0; i < tokens.count; i++) {
-        const std::string_view word = source.substr(tokens[i].start, tokens[i].end - tokens[i].start);
+        const std::string_view word = core::part_of(source, tokens[i].start, tokens[i].end - tokens[i].start);
         if (open < 0) {
             if (tokens[i].code == '(' && i > 0) {
                 const std::string_view before =
-                    source.substr(tokens[i - 1].start, tokens[i - 1].end - tokens[i - 1].start);
+                    core::part_of(source, tokens[i - 1].start, tokens[i - 1].end - tokens[i - 1].start);
                 if (before.size() == keyword.size() &&
                     pg_strncasecmp(before.data(), keyword.data(), keyword.size()) == 0) {
                     open = static_cast<int>(i);
@@ -51,7 +52,7 @@ std::string_view bracket(Case &c, std::string_view source, std::string_view keyw
         if (open >= 0) {
             depth += word == "(" ? 1 : word == ")" ? -1 : 0;
             if (depth == 0) {
-                return source.substr(tokens[open].start, tokens[i].end - tokens[open].start);
+                return core::part_of(source, tokens[open].start, tokens[i].end - tokens[open].start);
             }
         }
     }
