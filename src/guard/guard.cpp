@@ -258,6 +258,7 @@ bool process(const pg::UtilityCall &call)
             pg::with_snapshot([&] { pg::run_next(passage.call); });
         }
         MemoryContextSwitchTo(before);
+        MemoryContextDelete(mine);
         return restarted;
     }
     use_up_assurance(passage);
@@ -265,7 +266,7 @@ bool process(const pg::UtilityCall &call)
         look(passage);
     }
     MemoryContextSwitchTo(before);
-    // What ran may have left pointers into our copy in the portal's completion data: the portal's end frees it.
+    MemoryContextDelete(mine);
     return true;
 }
 

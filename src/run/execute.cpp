@@ -71,24 +71,32 @@ struct InstantArg {
     const char *sql;
 };
 
+// The relation and all below it.
+void add_targets(core::List<core::Target> *targets, const core::Relation &relation, core::Lock lock)
+{
+    ListCell *cell = nullptr;
+
+    if (relation.oid == InvalidOid) {
+        return;
+    }
+    targets->push({relation, lock});
+    foreach (cell, find_all_inheritors(relation.oid, NoLock, nullptr)) {
+        if (lfirst_oid(cell) != relation.oid) {
+            core::Relation child = relation;
+            child.oid = lfirst_oid(cell);
+            targets->push({child, lock});
+        }
+    }
+}
+
 void instant(const Run &run, const core::Step &step, std::string_view sql, core::Lock lock, core::Lock partner_lock)
 {
     core::List<core::Target> targets(run.arena);
     InstantArg arg{run.settings, &step, pg::cstring(sql)};
-    ListCell *cell = nullptr;
 
-    if (step.relation.oid != InvalidOid) {
-        targets.push({step.relation, lock});
-        foreach (cell, find_all_inheritors(step.relation.oid, NoLock, nullptr)) {
-            if (lfirst_oid(cell) != step.relation.oid) {
-                core::Relation child = step.relation;
-                child.oid = lfirst_oid(cell);
-                targets.push({child, lock});
-            }
-        }
-    }
-    if (step.partner.oid != InvalidOid && step.partner.oid != step.relation.oid) {
-        targets.push({step.partner, partner_lock});
+    add_targets(&targets, step.relation, lock);
+    if (step.partner.oid != step.relation.oid) {
+        add_targets(&targets, step.partner, partner_lock);
     }
     Patience patience = begin(*run.settings);
     const Body body = [](void *data) {
@@ -105,8 +113,20 @@ bool still_invalid(const core::Step &step)
 {
     LockRelationOid(step.relation.oid, ShareUpdateExclusiveLock);
     AcceptInvalidationMessages();
-    const Oid index = get_relname_relid(pg::cstring(step.index), get_rel_namespace(step.relation.oid));
+    const Oid index = get_relname_relid(pg::cstring(step.leftover), get_rel_namespace(step.relation.oid));
     return OidIsValid(index) && get_rel_relkind(index) == RELKIND_INDEX && !get_index_isvalid(index);
+}
+
+// IF NOT EXISTS is content with any index of that name that has appeared meanwhile.
+void require_valid(const core::Step &step)
+{
+    const Oid index = get_relname_relid(pg::cstring(step.builds), get_rel_namespace(step.relation.oid));
+
+    if (OidIsValid(index) && get_rel_relkind(index) == RELKIND_INDEX && !get_index_isvalid(index)) {
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("index \"%s\" is invalid", pg::cstring(step.builds)),
+                        errhint("Another session's build of it failed. Run the statement again.")));
+    }
 }
 
 void run_step(const Run &run, const core::Step &step)
@@ -128,13 +148,16 @@ void run_step(const Run &run, const core::Step &step)
         break;
     case core::StepKind::Concurrent:
         patient(step.sql, [&] {
-            if (!step.index.empty()) {
+            if (!step.leftover.empty()) {
                 if (!still_invalid(step)) {
                     return;
                 }
                 pg::commit_and_start();
             }
             pg::with_snapshot([&] { pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_TOPLEVEL); });
+            if (!step.builds.empty()) {
+                require_valid(step);
+            }
         });
         break;
     }
