@@ -2,6 +2,7 @@
 #include "pg/postgres.hpp"
 
 #include "conf/conf.hpp"
+#include "jobs/jobs.hpp"
 
 extern "C" {
 // PGDLLEXPORT is empty on ELF before 16, and we compile with -fvisibility=hidden.
@@ -16,4 +17,5 @@ void _PG_init(void)
     const bool preloaded = process_shared_preload_libraries_in_progress;
 
     zdm::conf::define(preloaded);
+    zdm::jobs::install(preloaded);
 }
