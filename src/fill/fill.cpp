@@ -2,6 +2,7 @@
 
 #include "fill/statement.hpp"
 #include "fill/tree.hpp"
+#include "pg/spi.hpp"
 #include "pg/xact.hpp"
 
 #include <initializer_list>
@@ -95,12 +96,7 @@ SPIPlanPtr prepare(Statements *statements, const char *sql, int parameters, bool
     if (with_offset) {
         types[count++] = INT8OID;
     }
-    SPIPlanPtr plan = SPI_prepare_cursor(sql, count, types, CURSOR_OPT_GENERIC_PLAN);
-    if (plan == nullptr) {
-        elog(ERROR, "zdm: SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-    }
-    SPI_keepplan(plan);
-    return plan;
+    return pg::spi_keep(SPI_prepare_cursor(sql, count, types, CURSOR_OPT_GENERIC_PLAN));
 }
 
 bool is_planned(SPIPlanPtr plan)
@@ -222,9 +218,7 @@ bool fetch_key(const Key &key, MemoryContext to, Datum *values)
 void execute(SPIPlanPtr plan, Datum *values, bool read_only, long rows)
 {
     plan_along_the_key(plan);
-    if (SPI_execute_plan(plan, values, nullptr, read_only, rows) < 0) {
-        elog(ERROR, "zdm: SPI failed: %s", SPI_result_code_string(SPI_result));
-    }
+    pg::spi_check(SPI_execute_plan(plan, values, nullptr, read_only, rows));
 }
 
 // Rows that match where_clause after their change.
@@ -303,7 +297,7 @@ bool any_left(Work *work)
         for (int i = 0; i < parts.count && !found; i++) {
             const Clauses clauses =
                 clauses_for(work->job.relation, parts.oids[i], work->job.set_clause, work->job.where_clause);
-            SPI_execute(any_statement(clauses), true, 1);
+            pg::spi_check(SPI_execute(any_statement(clauses), true, 1));
             found = SPI_processed > 0;
         }
         disable_timeout(STATEMENT_TIMEOUT, false);

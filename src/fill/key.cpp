@@ -51,7 +51,7 @@ char *schema_of_operator(Oid op)
 {
     HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(op));
     if (!HeapTupleIsValid(tuple)) {
-        elog(ERROR, "cache lookup failed for operator %u", op);
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("operator %u was dropped", op));
     }
     char *schema = get_namespace_name(reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple))->oprnamespace);
 

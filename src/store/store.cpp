@@ -1,5 +1,6 @@
 #include "pg/postgres.hpp"
 
+#include "pg/spi.hpp"
 #include "pg/xact.hpp"
 #include "store/store.hpp"
 
@@ -75,9 +76,7 @@ template <class F> void as_keeper(F &&body)
 // Rows that came, or were written.
 uint64 run(const char *sql, Args &args)
 {
-    if (SPI_execute_with_args(sql, args.count, args.types, args.values, args.nulls, false, 0) < 0) {
-        elog(ERROR, "zdm: SPI failed: %s", SPI_result_code_string(SPI_result));
-    }
+    pg::spi_check(SPI_execute_with_args(sql, args.count, args.types, args.values, args.nulls, false, 0));
     return SPI_processed;
 }
 
@@ -271,20 +270,15 @@ bool save(int64 id, const Progress &progress)
         args.big(progress.rows_done).big(progress.rows_total).real(progress.rows_per_second);
         args.number(static_cast<int32>(progress.batch_rows)).real(progress.batch_ms);
         if (plan == nullptr) {
-            SPIPlanPtr fresh =
+            plan = pg::spi_keep(
                 SPI_prepare("UPDATE zdm.job_progress SET part = $3, cursor = $4, stop = $5, pass = $6,"
                             " pass_done = $7, still_matching = $8, rows_seen = $9, rows_done = $10,"
                             " rows_total = $11, rows_per_second = $12, batch_rows = $13, batch_ms = $14,"
                             " batches = batches + 1, crashes = 1, waiting_for = NULL"
                             " WHERE job = $1 AND batches = $2 AND state = 'running'",
-                            args.count, args.types);
-            if (fresh == nullptr) {
-                elog(ERROR, "zdm: SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-            }
-            SPI_keepplan(fresh);
-            plan = fresh;
+                            args.count, args.types));
         }
-        SPI_execute_plan(plan, args.values, args.nulls, false, 0);
+        pg::spi_check(SPI_execute_plan(plan, args.values, args.nulls, false, 0));
         saved = SPI_processed == 1;
     });
     return saved;
