@@ -3,6 +3,7 @@
 
 #include "conf/conf.hpp"
 #include "guard/guard.hpp"
+#include "jobs/jobs.hpp"
 #include "pg/utility.hpp"
 #include "run/run.hpp"
 
@@ -58,4 +59,5 @@ void _PG_init(void)
     object_access_hook = zdm_object_access;
     next_emit_log = emit_log_hook;
     emit_log_hook = zdm_emit_log;
+    zdm::jobs::install(preloaded);
 }
