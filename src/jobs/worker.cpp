@@ -26,6 +26,7 @@ namespace
 
 constexpr int kMostJobs = 256;
 constexpr double kRateMemoryMs = 3000;
+constexpr double kLookAgainMs = 2000;
 constexpr int kLongestBetweenPassesMs = 30 * 1000;
 
 // What a batch leads to.
@@ -172,7 +173,8 @@ bool rest(Worker *worker, double milliseconds, const char *why, uint32 *event)
         if (left <= 0) {
             return true;
         }
-        doze(left + 1, why, event);
+        // A steering call wakes us; DROP EXTENSION does not.
+        doze(std::min(left + 1, kLookAgainMs), why, event);
         if (leaving() || !conf::current().run_jobs) {
             return true; // the caller looks
         }
