@@ -116,8 +116,7 @@ void check(Oid relation, const char *set_clause, const char *where_clause)
     }
     if (parts.count == 0) {
         SPI_connect();
-        SPI_execute(psprintf("EXPLAIN %s", plain_statement(clauses_for(relation, relation, set_clause,
-                                                                       where_clause))),
+        SPI_execute(psprintf("EXPLAIN %s", plain_statement(clauses_for(relation, relation, set_clause, where_clause))),
                     false, 0);
         SPI_finish();
     }

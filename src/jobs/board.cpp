@@ -30,7 +30,7 @@ struct Slot {
 struct Board {
     LWLock *lock; // set once, at start
     // All below: under the lock.
-    Latch *launcher; // null while there is none
+    Latch *launcher;      // null while there is none
     bool look_everywhere; // more wishes than room
     int wish_count;
     Wish wishes[kWishes];
@@ -44,8 +44,7 @@ bool leaves_work = true;
 
 Size board_size()
 {
-    return add_size(offsetof(Board, slots),
-                    mul_size(sizeof(Slot), static_cast<Size>(conf::current().max_workers)));
+    return add_size(offsetof(Board, slots), mul_size(sizeof(Slot), static_cast<Size>(conf::current().max_workers)));
 }
 
 void start(void *memory, LWLock *lock, bool found)

@@ -14,13 +14,13 @@ void install(bool preloaded);
 struct Backfill {
     Oid relation;
     const char *set_clause;
-    const char *where_clause;      // or null
-    int64 batch_rows;              // 0: by time
-    const Interval *batch_time;    // null: zdm.batch_time
-    const Interval *pause;         // null: none
+    const char *where_clause;   // or null
+    int64 batch_rows;           // 0: by time
+    const Interval *batch_time; // null: zdm.batch_time
+    const Interval *pause;      // null: none
     int workers;
     int64 max_failed_rows;
-    Jsonb *options;                // or null
+    Jsonb *options; // or null
 };
 int64 backfill(const Backfill &asked);
 

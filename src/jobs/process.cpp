@@ -41,8 +41,7 @@ void doze(double milliseconds, const char *why, uint32 *event)
     const int flags = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (milliseconds < 0 ? 0 : WL_TIMEOUT);
 
     if (!leaving()) {
-        WaitLatch(MyLatch, flags, static_cast<long>(milliseconds < 0 ? -1 : milliseconds),
-                  pg::wait_event(event, why));
+        WaitLatch(MyLatch, flags, static_cast<long>(milliseconds < 0 ? -1 : milliseconds), pg::wait_event(event, why));
     }
     ResetLatch(MyLatch);
     look_up();

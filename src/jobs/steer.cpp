@@ -8,8 +8,8 @@
 #include "fill/fill.hpp"
 #include "pg/compat.hpp"
 
-#include <cstdint>
 #include "store/store.hpp"
+#include <cstdint>
 
 namespace zdm::jobs
 {
@@ -36,7 +36,8 @@ void require_board(const char *what)
 
 [[noreturn]] void refuse(const char *what, const char *hint)
 {
-    ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("%s is not supported yet", what), errhint("%s", hint));
+    ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("%s is not supported yet", what),
+            errhint("%s", hint));
 }
 
 [[noreturn]] void bad_value(const char *message)
@@ -65,9 +66,8 @@ void check_options(Jsonb *options)
             continue;
         }
         if (strcmp(key, "path") == 0) {
-            const char *path = value.type == jbvString
-                                   ? pnstrdup(value.val.string.val, static_cast<Size>(value.val.string.len))
-                                   : "";
+            const char *path =
+                value.type == jbvString ? pnstrdup(value.val.string.val, static_cast<Size>(value.val.string.len)) : "";
             if (strcmp(path, "keyset") == 0) {
                 continue;
             }
@@ -134,10 +134,10 @@ store::Fate steerable(int64 job, Steer who)
         unknown_job(job);
     }
     const bool owner = superuser() || has_privs_of_role(GetUserId(), fate.owner);
-    const bool relation = who == Steer::RelationOwnerToo && fate.database == MyDatabaseId &&
-                          SearchSysCacheExists1(RELOID, ObjectIdGetDatum(fate.relation)) &&
-                          (pg::owns_relation(fate.relation, GetUserId()) ||
-                           pg::may_maintain(fate.relation, GetUserId()));
+    const bool relation =
+        who == Steer::RelationOwnerToo && fate.database == MyDatabaseId &&
+        SearchSysCacheExists1(RELOID, ObjectIdGetDatum(fate.relation)) &&
+        (pg::owns_relation(fate.relation, GetUserId()) || pg::may_maintain(fate.relation, GetUserId()));
     if (!owner && !relation) {
         ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for job " INT64_FORMAT, job),
                 errdetail("It belongs to role \"%s\".", GetUserNameFromId(fate.owner, true)));

@@ -1,10 +1,10 @@
-// A worker takes one job of one database and ends with it; the next job gets a fresh process, which owes nothing to
-// what the job's triggers and functions have done to this one.
+// A worker takes one job of one database and ends with it; the next job gets a fresh process, which owes
+// nothing to what the job's triggers and functions have done to this one.
 //
-// Around a job stand two marks. In shared memory: this job has a worker, so no other may take it. In its row, committed
-// before the work and renewed by every batch: a worker was at work. A worker that leaves in good order takes the second
-// back; one that takes the whole server with it leaves it behind, and after three of these without a batch done in
-// between the job is left alone.
+// Around a job stand two marks. In shared memory: this job has a worker, so no other may take it. In its row,
+// committed before the work and renewed by every batch: a worker was at work. A worker that leaves in good
+// order takes the second back; one that takes the whole server with it leaves it behind, and after three of
+// these without a batch done in between the job is left alone.
 #include "jobs/board.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/process.hpp"
@@ -27,6 +27,7 @@ namespace
 constexpr int kMostJobs = 256;
 constexpr double kRateMemoryMs = 3000;
 constexpr double kLookAgainMs = 2000;
+constexpr double kLongRestMs = 5000;
 constexpr int kLongestBetweenPassesMs = 30 * 1000;
 
 // What a batch leads to.
@@ -40,7 +41,7 @@ struct Worker {
     fill::Work *work;
     core::BatchSize size;
     const char *statement; // of the last batch, for pg_stat_activity
-    int blocked; // times in a row that a lock was not to be had
+    int blocked;           // times in a row that a lock was not to be had
     bool says_why;
 };
 
@@ -164,8 +165,7 @@ bool is_running(Worker *worker)
 // Sleeps with nothing held. False: the job must not go on.
 bool rest(Worker *worker, double milliseconds, const char *why, uint32 *event)
 {
-    const TimestampTz until =
-        TimestampTzPlusMilliseconds(GetCurrentTimestamp(), static_cast<int64>(milliseconds));
+    const TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), static_cast<int64>(milliseconds));
 
     pgstat_report_activity(STATE_IDLE, nullptr);
     for (;;) {
@@ -223,8 +223,8 @@ Next after_error(Worker *worker, ErrorData *error)
         worker->blocked++;
         worker->size.blocked(worker->blocked);
         if (worker->blocked > 1) {
-            say_why(worker, psprintf("locks of other transactions on %s: %s", worker->job.relation_name,
-                                     error->message));
+            say_why(worker,
+                    psprintf("locks of other transactions on %s: %s", worker->job.relation_name, error->message));
         }
         const double away = core::stay_away_ms(worker->blocked, pg_prng_double(&pg_global_prng_state));
         return rest(worker, away, "ZdmLockedRows", &event) ? Next::Batch : Next::End;
@@ -297,6 +297,18 @@ Next run_batch(Worker *worker)
     return Next::Wait;
 }
 
+// Rests so long that a crash meanwhile must not be held against the job.
+bool rest_unmarked(Worker *worker, double milliseconds, const char *why, uint32 *event)
+{
+    if (milliseconds < kLongRestMs) {
+        return rest(worker, milliseconds, why, event);
+    }
+    in_transaction(worker->memory, [&] { store::mark(worker->job.id, false); });
+    const bool go_on = rest(worker, milliseconds, why, event);
+    in_transaction(worker->memory, [&] { store::mark(worker->job.id, true); });
+    return go_on;
+}
+
 // Between batches nothing is held. False: the job must not go on.
 bool between_batches(Worker *worker)
 {
@@ -304,13 +316,13 @@ bool between_batches(Worker *worker)
 
     pgstat_report_stat(false);
     if (worker->job.pause_ms > 0) {
-        return rest(worker, worker->job.pause_ms, "ZdmPause", &event);
+        return rest_unmarked(worker, worker->job.pause_ms, "ZdmPause", &event);
     }
     if (worker->progress.pass > 2 && !OidIsValid(worker->progress.part)) {
         // Rows that match again come as fast as we walk: walk less often.
         say_why(worker, "rows that match where_clause again");
-        return rest(worker, std::min(1000 * (worker->progress.pass - 2), kLongestBetweenPassesMs), "ZdmNextPass",
-                    &event);
+        return rest_unmarked(worker, std::min(1000 * (worker->progress.pass - 2), kLongestBetweenPassesMs),
+                             "ZdmNextPass", &event);
     }
     return true;
 }
