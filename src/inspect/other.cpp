@@ -114,6 +114,33 @@ void create_table(Case &c, const CreateStmt *stmt)
     }
 }
 
+void truncate(Case &c, const TruncateStmt *stmt)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, stmt->relations) {
+        auto *name = lfirst_node(RangeVar, cell);
+        Look look;
+        if (want_named(c, name, Lock::AccessExclusive, name->inh) && stmt->behavior == DROP_CASCADE &&
+            look_at(c, name, &look)) {
+            want_referencing(c, look.oid);
+        }
+    }
+}
+
+void lock_table(Case &c, const LockStmt *stmt)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, stmt->relations) {
+        auto *name = lfirst_node(RangeVar, cell);
+        // NOWAIT asks for no queue, and gets none from PostgreSQL either.
+        if (!stmt->nowait) {
+            want_named(c, name, lock_of(stmt->mode), name->inh);
+        }
+    }
+}
+
 core::Part whole_statement(Case &c, const Look *look, core::Rule rule, core::Work work, std::string_view hint)
 {
     core::Part part;
@@ -270,21 +297,10 @@ void rename(Case &c, const RenameStmt *stmt)
 
 void other(Case &c, const Node *utility)
 {
-    ListCell *cell = nullptr;
-
     switch (nodeTag(utility)) {
-    case T_TruncateStmt: {
-        const auto *stmt = castNode(TruncateStmt, utility);
-        foreach (cell, stmt->relations) {
-            auto *name = lfirst_node(RangeVar, cell);
-            Look look;
-            if (want_named(c, name, Lock::AccessExclusive, name->inh) && stmt->behavior == DROP_CASCADE &&
-                look_at(c, name, &look)) {
-                want_referencing(c, look.oid);
-            }
-        }
+    case T_TruncateStmt:
+        truncate(c, castNode(TruncateStmt, utility));
         break;
-    }
     case T_CreateTrigStmt:
         want_named(c, castNode(CreateTrigStmt, utility)->relation, Lock::ShareRowExclusive, true);
         want_named(c, castNode(CreateTrigStmt, utility)->constrrel, Lock::ShareRowExclusive, false);
@@ -298,16 +314,9 @@ void other(Case &c, const Node *utility)
     case T_AlterPolicyStmt:
         want_named(c, castNode(AlterPolicyStmt, utility)->table, Lock::AccessExclusive, false);
         break;
-    case T_LockStmt: {
-        const auto *stmt = castNode(LockStmt, utility);
-        foreach (cell, stmt->relations) {
-            auto *name = lfirst_node(RangeVar, cell);
-            if (!stmt->nowait) {
-                want_named(c, name, lock_of(stmt->mode), name->inh);
-            }
-        }
+    case T_LockStmt:
+        lock_table(c, castNode(LockStmt, utility));
         break;
-    }
     case T_RefreshMatViewStmt: {
         const auto *stmt = castNode(RefreshMatViewStmt, utility);
         want_named(c, stmt->relation, stmt->concurrent ? Lock::Exclusive : Lock::AccessExclusive, false);
