@@ -41,8 +41,17 @@ struct Overrides {
 };
 const Overrides *overrides = nullptr;
 
-GucSource safety_source = PGC_S_DEFAULT;
-bool safety_used_up = false;
+// Each SET of zdm.safety_assured has a number, kept in its `extra`, so that a value which guc.c merely restores is
+// known for what it is: used up stays used up.
+struct Assurance {
+    GucSource source;
+    std::uint64_t number;
+};
+std::uint64_t assurances = 0;
+std::uint64_t assurances_used_up = 0;
+Assurance assurance{PGC_S_DEFAULT, 0};
+
+bool is_used_up() { return assurance.number != 0 && assurance.number <= assurances_used_up; }
 
 } // namespace
 
@@ -50,11 +59,8 @@ extern "C" {
 
 static bool check_rule_actions(char **value, void **extra, GucSource source)
 {
-    auto *parsed = static_cast<Overrides *>(pg::guc_allocate(sizeof(Overrides)));
-    if (parsed == nullptr) {
-        return false;
-    }
-    memset(parsed->actions, kUnset, sizeof(parsed->actions));
+    Overrides parsed;
+    memset(parsed.actions, kUnset, sizeof(parsed.actions));
 
     char *text = pstrdup(*value);
     char *rest = nullptr;
@@ -96,9 +102,13 @@ static bool check_rule_actions(char **value, void **extra, GucSource source)
             GUC_check_errhint("Use allow, warn or reject.");
             return false;
         }
-        parsed->actions[static_cast<int>(rule->id)] = static_cast<std::uint8_t>(action);
+        parsed.actions[static_cast<int>(rule->id)] = static_cast<std::uint8_t>(action);
     }
-    *extra = parsed;
+    *extra = pg::guc_allocate(sizeof(Overrides));
+    if (*extra == nullptr) {
+        return false;
+    }
+    memcpy(*extra, &parsed, sizeof(parsed));
     return true;
 }
 
@@ -106,11 +116,11 @@ static void assign_rule_actions(const char *value, void *extra) { overrides = st
 
 static bool check_safety_assured(bool *value, void **extra, GucSource source)
 {
-    auto *seen = static_cast<GucSource *>(pg::guc_allocate(sizeof(GucSource)));
+    auto *seen = static_cast<Assurance *>(pg::guc_allocate(sizeof(Assurance)));
     if (seen == nullptr) {
         return false;
     }
-    *seen = source;
+    *seen = {source, ++assurances};
     *extra = seen;
     if (*value && !allow_safety_assured && source == PGC_S_SESSION && IsTransactionState()) {
         GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
@@ -123,11 +133,10 @@ static bool check_safety_assured(bool *value, void **extra, GucSource source)
 
 static void assign_safety_assured(bool value, void *extra)
 {
-    safety_source = extra == nullptr ? PGC_S_DEFAULT : *static_cast<GucSource *>(extra);
-    safety_used_up = false;
+    assurance = extra == nullptr ? Assurance{PGC_S_DEFAULT, 0} : *static_cast<Assurance *>(extra);
 }
 
-static const char *show_safety_assured() { return safety_assured && !safety_used_up ? "on" : "off"; }
+static const char *show_safety_assured() { return safety_assured && !is_used_up() ? "on" : "off"; }
 
 } // extern "C"
 
@@ -175,7 +184,7 @@ core::Settings current()
     core::Settings now{};
 
     now.mode = static_cast<core::Mode>(mode);
-    now.safety_assured = safety_assured && !safety_used_up;
+    now.safety_assured = safety_assured && !is_used_up();
     now.allow_safety_assured = allow_safety_assured;
     now.lock_timeout_ms = LockTimeout > 0 && LockTimeout < lock_timeout_ms ? LockTimeout : lock_timeout_ms;
     now.lock_patience_ms = lock_patience_ms;
@@ -192,8 +201,8 @@ core::Settings current()
     return now;
 }
 
-bool safety_assured_is_single_use() { return safety_source == PGC_S_SESSION; }
+bool safety_assured_is_single_use() { return assurance.source == PGC_S_SESSION; }
 
-void use_up_safety_assured() { safety_used_up = true; }
+void use_up_safety_assured() { assurances_used_up = assurance.number; }
 
 } // namespace zdm::conf

@@ -98,7 +98,7 @@ void probe_foreign_key(Draft &draft, const Part &part)
         << part.partner.name << " pk ON (";
     for (std::uint32_t i = 0; i < part.columns.count; i++) {
         sql << (i == 0 ? "" : " AND ") << "pk." << part.partner_columns[i] << " " << part.equals[i] << " fk."
-            << part.columns[i];
+            << part.columns[i] << part.collations[i];
         filled << (i == 0 ? "" : (part.match_full ? " OR " : " AND ")) << "fk." << part.columns[i] << " IS NOT NULL";
     }
     sql << ") WHERE pk." << part.partner_columns[0] << " IS NULL AND (" << filled.str() << ") LIMIT 1";
@@ -160,7 +160,7 @@ void plan_create_index(Draft &draft, const Part &part)
         .builds = part.label;
 }
 
-void plan_not_null(Draft &draft, const Part &first, const List<std::string_view> &columns)
+void plan_not_null(Draft &draft, const Part &first, const List<std::string_view> &columns, std::string_view undo)
 {
     const std::string_view alter = draft.text({"ALTER TABLE ", first.only ? "ONLY " : "", first.relation.name, " "});
     const std::string_view drop = draft.text({alter, "DROP CONSTRAINT ", first.name});
@@ -170,16 +170,17 @@ void plan_not_null(Draft &draft, const Part &first, const List<std::string_view>
             probe_null(draft, first, column);
         }
     }
-    draft.act(
-        StepKind::Instant, first, Lock::AccessExclusive, Work::Instant,
-        draft.text({alter, "ADD CONSTRAINT ", first.name, " CHECK (", draft.join(columns, " AND ", "", " IS NOT NULL"),
-                    ")", first.only ? " NO INHERIT" : "", " NOT VALID"}),
-        draft.text({alter, "DROP CONSTRAINT IF EXISTS ", first.name}));
+    draft
+        .act(StepKind::Instant, first, Lock::AccessExclusive, Work::Instant,
+             draft.text({alter, "ADD CONSTRAINT ", first.name, " CHECK (",
+                         draft.join(columns, " AND ", "", " IS NOT NULL"), ")", first.only ? " NO INHERIT" : "",
+                         " NOT VALID"}),
+             draft.text({alter, "DROP CONSTRAINT IF EXISTS ", first.name}))
+        .own_name = true;
     draft.act(StepKind::Long, first, Lock::ShareUpdateExclusive, Work::Scan,
               draft.text({alter, "VALIDATE CONSTRAINT ", first.name}));
     draft.act(StepKind::Instant, first, Lock::AccessExclusive, Work::Instant,
-              draft.text({alter, draft.join(columns, ", ", "ALTER COLUMN ", " SET NOT NULL"), "; ", drop}),
-              draft.text({alter, draft.join(columns, ", ", "ALTER COLUMN ", " DROP NOT NULL")}));
+              draft.text({alter, draft.join(columns, ", ", "ALTER COLUMN ", " SET NOT NULL"), "; ", drop}), undo);
 }
 
 void plan_validated(Draft &draft, const Part &part, std::string_view head, Lock lock)
@@ -208,6 +209,7 @@ void plan_unique(Draft &draft, const Part &part, bool primary)
 void plan_all_not_null(Draft &draft, const Settings &settings, const Statement &statement)
 {
     List<std::string_view> columns(draft.arena);
+    List<std::string_view> undo(draft.arena);
     const Part *first = nullptr;
 
     for (const Part &part : statement.parts) {
@@ -218,12 +220,15 @@ void plan_all_not_null(Draft &draft, const Settings &settings, const Statement &
             columns.push(column);
             first = first == nullptr ? &part : first;
         }
+        for (const std::string_view sql : part.undo_not_null) {
+            undo.push(sql);
+        }
     }
     if (first != nullptr) {
         Part group = *first;
         group.name = first->proof_name;
         group.only = first->form == Form::SetNotNull && first->only;
-        plan_not_null(draft, group, columns);
+        plan_not_null(draft, group, columns, draft.join(undo, "; "));
     }
 }
 

@@ -54,6 +54,8 @@ struct Part {
     Relation partner;                       // referenced table
     List<std::string_view> columns;         // quoted; of an index: its key expressions
     List<std::string_view> partner_columns; // quoted
+    List<std::string_view> collations;      // FOREIGN KEY: " COLLATE x" behind each column, or empty
+    List<std::string_view> undo_not_null;   // statements that make `nullable` nullable again where it was so before
     List<std::string_view> equals;          // FOREIGN KEY: operator of each pair, OPERATOR(pg_catalog.=)
     List<std::string_view> nullable;        // SET NOT NULL, PRIMARY KEY: columns that are to be proven NOT NULL
     std::string_view proof_name;            // for the CHECK that proves it, quoted
@@ -74,6 +76,7 @@ struct Statement {
     List<Part> parts;
     bool opaque = false;      // locks relations that only PostgreSQL will find
     bool waits_long = false;  // concurrent forms: their waits block nobody and must not be cut short
+    bool commits = false;     // as written it commits by itself: concurrent forms, VACUUM, CLUSTER, REINDEX
     std::string_view warning; // to be said in any case, or empty
 };
 

@@ -18,6 +18,15 @@ namespace
 
 bool use_up_at_end = false;
 
+// PostgreSQL refuses most DDL in a read-only transaction, but not the kind that only rewrites what is there.
+bool will_be_refused(const pg::UtilityCall &call)
+{
+    const Node *utility = call.planned->utilityStmt;
+
+    return XactReadOnly && !IsA(utility, VacuumStmt) && !IsA(utility, ClusterStmt) && !IsA(utility, ReindexStmt) &&
+           !IsA(utility, LockStmt);
+}
+
 // Where the hook must not act, and mostly must not even look at a catalog.
 bool stands_aside(const pg::UtilityCall &call)
 {
@@ -25,7 +34,7 @@ bool stands_aside(const pg::UtilityCall &call)
            call.context == PROCESS_UTILITY_SUBCOMMAND || !IsTransactionState() || creating_extension ||
            IsBinaryUpgrade || IsBootstrapProcessingMode() || IsParallelWorker() || IsInParallelMode() ||
            RecoveryInProgress() || pg::in_autovacuum_worker() || IsLogicalWorker() || InSecurityRestrictedOperation() ||
-           XactReadOnly || ActivePortal == nullptr;
+           will_be_refused(call) || ActivePortal == nullptr;
 }
 
 bool is_restore(const core::Settings &settings)
@@ -53,8 +62,13 @@ void look(Passage &passage)
 {
     for (;;) {
         passage.finding = inspect::facts(passage.arena, passage.call.planned->utilityStmt, passage.text,
-                                         passage.location, inspect::Purpose::Guard);
+                                         passage.location, passage.call.query, inspect::Purpose::Guard);
         if (passage.finding.busy.relation.oid == InvalidOid) {
+            break;
+        }
+        if (passage.settings.mode == core::Mode::Warn) {
+            // Change nothing, not even the waiting.
+            passage.finding.aside = true;
             break;
         }
         run::wait_to_look(passage.settings, passage.patience, passage.finding.busy, !passage.in_block);
@@ -158,7 +172,7 @@ void judge_at_commit(Passage &passage)
 bool still_holds(Passage &passage)
 {
     const inspect::Finding now = inspect::facts(passage.arena, passage.call.planned->utilityStmt, passage.text,
-                                                passage.location, inspect::Purpose::Guard);
+                                                passage.location, passage.call.query, inspect::Purpose::Guard);
     const core::Verdict verdict =
         core::judge(passage.arena, passage.settings, now.statement, passage.in_block, passage.assured);
 
@@ -185,7 +199,7 @@ bool run_as_written(Passage &passage)
         }
         return true;
     }
-    return run::climb(passage.settings, passage.patience, statement.targets, body, &passage);
+    return run::climb(passage.settings, passage.patience, statement.targets, statement.commits, body, &passage);
 }
 
 bool blocks_anybody(const core::Statement &statement)
@@ -213,23 +227,19 @@ bool carry_out(Passage &passage)
     case core::Ruling::Rewrite: {
         const core::Plan plan = core::plan(passage.arena, passage.settings, statement);
         pg::report(NOTICE, pg::kRewritten, core::rewritten(passage.arena, statement, passage.verdict, plan));
-        run::execute(passage.settings, plan, static_cast<MemoryContext>(passage.arena.owner));
-        return true;
+        return run::execute(passage.settings, plan, static_cast<MemoryContext>(passage.arena.owner));
     }
     case core::Ruling::Pass:
     case core::Ruling::Warn:
         break;
     }
-    if (passage.settings.mode == core::Mode::Warn) {
-        pg::run_next(passage.call);
+    if (statement.waits_long && passage.settings.mode != core::Mode::Warn) {
+        pg::with_some_snapshot(
+            [&] { run::unlimited(passage.call, passage.text, statement.commits && !passage.in_block); });
         return true;
     }
-    if (statement.waits_long) {
-        run::unlimited(passage.call, passage.text);
-        return true;
-    }
-    if (!blocks_anybody(statement)) {
-        pg::run_next(passage.call);
+    if (passage.settings.mode == core::Mode::Warn || !blocks_anybody(statement)) {
+        pg::with_some_snapshot([&] { pg::run_next(passage.call); });
         return true;
     }
     return run_as_written(passage);
@@ -276,7 +286,7 @@ bool process(const pg::UtilityCall &call)
     passage.call.planned = copy_node(call.planned);
     passage.call.query = pstrdup(call.query == nullptr ? "" : call.query);
     passage.call.read_only_tree = true;
-    passage.text = inspect::source_of(passage.arena, call.planned, call.query, &passage.location);
+    passage.text = inspect::source_of(passage.arena, call.planned, passage.call.query, &passage.location);
     passage.in_block = IsInTransactionBlock(call.context == PROCESS_UTILITY_TOPLEVEL);
     passage.patience = run::begin(passage.settings);
 

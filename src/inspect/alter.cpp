@@ -3,6 +3,7 @@
 
 #include "inspect/forms.hpp"
 #include "inspect/tokens.hpp"
+#include "pg/compat.hpp"
 #include "pg/memory.hpp"
 
 namespace zdm::inspect
@@ -34,13 +35,18 @@ Pieces cut(Case &c, const AlterTableStmt *stmt)
     return pieces;
 }
 
+bool is_concurrent_detach(const AlterTableCmd *cmd)
+{
+    return cmd->subtype == AT_DetachPartition && castNode(PartitionCmd, cmd->def)->concurrent;
+}
+
 // Locks on relations other than the altered one.
 void want_partners(Case &c, Relation rel, const AlterTableCmd *cmd)
 {
     const auto want_referenced = [&](const Constraint *constraint) {
         Look partner;
         if (constraint->contype == CONSTR_FOREIGN && constraint->pktable != nullptr &&
-            look_at(c, constraint->pktable, &partner)) {
+            look_at(c, constraint->pktable, &partner) && !partner.hidden) {
             want(c, partner, core::Lock::ShareRowExclusive, true);
         }
     };
@@ -71,7 +77,7 @@ void want_partners(Case &c, Relation rel, const AlterTableCmd *cmd)
             }
         }
     } else if ((cmd->subtype == AT_AttachPartition || cmd->subtype == AT_DetachPartition) &&
-               IsA(cmd->def, PartitionCmd)) {
+               !is_concurrent_detach(cmd)) {
         Look child;
         if (look_at(c, castNode(PartitionCmd, cmd->def)->name, &child)) {
             want(c, child, core::Lock::AccessExclusive, true);
@@ -80,14 +86,150 @@ void want_partners(Case &c, Relation rel, const AlterTableCmd *cmd)
     }
 }
 
-void inspect_command(Case &c, Relation rel, const Look &look, AlterTableCmd *cmd, core::Part *part)
+// Names in a CHECK's expression that may be columns.
+bool collect_columns(Node *node, void *context)
 {
-    const auto named = [&](const char *name) { part->name = name == nullptr ? "" : quoted(c, name); };
+    if (node == nullptr) {
+        return false;
+    }
+    if (IsA(node, ColumnRef)) {
+        auto **names = static_cast<List **>(context);
+        const auto *last = static_cast<Node *>(llast(castNode(ColumnRef, node)->fields));
+        if (IsA(last, String)) {
+            *names = lappend(*names, makeString(pstrdup(strVal(const_cast<Node *>(last)))));
+        }
+    }
+    return pg::walk_raw(node, collect_columns, context);
+}
 
+List *mentioned_columns(const AlterTableCmd *cmd)
+{
+    if (cmd->subtype != AT_AddConstraint) {
+        return cmd->subtype == AT_SetNotNull ? list_make1(makeString(cmd->name)) : NIL;
+    }
+    const auto *constraint = castNode(Constraint, cmd->def);
+    List *names = NIL;
+    collect_columns(constraint->raw_expr, &names);
+    names = list_concat(names, constraint->keys);
+    names = list_concat(names, constraint->including);
+    return list_concat(names, constraint->fk_attrs);
+}
+
+// Whether `cmd` sees what `other`, of the same statement, has done: PostgreSQL runs drops first, then changes of
+// type, then new columns, then constraints.
+bool builds_on(const AlterTableCmd *cmd, const AlterTableCmd *other)
+{
+    const char *changed = nullptr;
+    ListCell *cell = nullptr;
+
+    switch (other->subtype) {
+    case AT_AddColumn:
+        changed = castNode(ColumnDef, other->def)->colname;
+        break;
+    case AT_AlterColumnType:
+    case AT_DropColumn:
+    case AT_DropNotNull:
+        changed = other->name;
+        break;
+    case AT_DropConstraint: {
+        const auto *mine = cmd->subtype == AT_AddConstraint ? castNode(Constraint, cmd->def) : nullptr;
+        return mine != nullptr && mine->indexname == nullptr &&
+               (mine->contype == CONSTR_PRIMARY ||
+                (mine->conname != nullptr && strcmp(mine->conname, other->name) == 0));
+    }
+    default:
+        return false;
+    }
+    if (cmd->subtype == AT_AddColumn) {
+        return other->subtype == AT_DropColumn && strcmp(castNode(ColumnDef, cmd->def)->colname, changed) == 0;
+    }
+    foreach (cell, mentioned_columns(cmd)) {
+        if (strcmp(strVal(lfirst(cell)), changed) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The commands as statements, in the order in which PostgreSQL runs them.
+std::string_view one_by_one(Case &c, const AlterTableStmt *stmt, const Pieces &pieces)
+{
+    core::Text sql(c.arena);
+
+    for (int pass = 0; pass < 4 && pieces.found; pass++) {
+        ListCell *cell = nullptr;
+        std::uint32_t i = 0;
+        foreach (cell, stmt->cmds) {
+            const auto type = lfirst_node(AlterTableCmd, cell)->subtype;
+            const bool drop = type == AT_DropColumn || type == AT_DropConstraint || type == AT_DropNotNull;
+            const int mine = drop                                                ? 0
+                             : type == AT_AlterColumnType                        ? 1
+                             : type == AT_AddConstraint || type == AT_SetNotNull ? 3
+                                                                                 : 2;
+            if (mine == pass) {
+                sql << (sql.empty() ? "" : "\n") << c.out->statement.head << pieces.sources[i] << ";";
+            }
+            i++;
+        }
+    }
+    return sql.str();
+}
+
+// A constraint that builds on what the same statement changes cannot be looked at beforehand, nor be moved behind it.
+bool refuse_entangled(Case &c, const Look &look, const AlterTableStmt *stmt, const AlterTableCmd *cmd,
+                      const Pieces &pieces, core::Part *part)
+{
+    ListCell *cell = nullptr;
+    bool entangled = false;
+
+    foreach (cell, stmt->cmds) {
+        entangled = entangled || builds_on(cmd, lfirst_node(AlterTableCmd, cell));
+    }
+    if (!entangled || look.empty || cmd->subtype == AT_AddColumn) {
+        return entangled && cmd->subtype != AT_AddColumn;
+    }
+    part->rule = core::Rule::SetNotNullScan;
+    if (cmd->subtype == AT_AddConstraint) {
+        const auto *constraint = castNode(Constraint, cmd->def);
+        if (constraint->skip_validation) {
+            return true;
+        }
+        part->rule = constraint->contype == CONSTR_CHECK     ? core::Rule::AddCheckValidating
+                     : constraint->contype == CONSTR_FOREIGN ? core::Rule::AddFkValidating
+                     : constraint->contype == CONSTR_UNIQUE  ? core::Rule::AddUniqueBlocking
+                     : constraint->contype == CONSTR_PRIMARY ? core::Rule::AddPkBlocking
+                                                             : core::Rule::AddExcludeBlocking;
+    }
+    part->hazard = true;
+    part->work = core::row(part->rule).work;
+    part->reason = "It builds on another command of the same statement.";
+    part->hint = one_by_one(c, stmt, pieces);
+    return true;
+}
+
+bool drops_column(const AlterTableStmt *stmt, const char *column)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, stmt->cmds) {
+        const auto *cmd = lfirst_node(AlterTableCmd, cell);
+        if (cmd->subtype == AT_DropColumn && strcmp(cmd->name, column) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void inspect_command(Case &c, Relation rel, const Look &look, const AlterTableStmt *stmt, AlterTableCmd *cmd,
+                     const Pieces &pieces, core::Part *part)
+{
+    if (refuse_entangled(c, look, stmt, cmd, pieces, part)) {
+        return;
+    }
     switch (cmd->subtype) {
     case AT_AddColumn:
-        named(castNode(ColumnDef, cmd->def)->colname);
-        add_column(c, rel, look, castNode(ColumnDef, cmd->def), part);
+        add_column(c, rel, look, castNode(ColumnDef, cmd->def),
+                   drops_column(stmt, castNode(ColumnDef, cmd->def)->colname), part);
         break;
     case AT_SetNotNull:
         set_not_null(c, rel, look, cmd->name, part);
@@ -96,44 +238,11 @@ void inspect_command(Case &c, Relation rel, const Look &look, AlterTableCmd *cmd
         add_constraint(c, rel, look, castNode(Constraint, cmd->def), part);
         break;
     case AT_AlterColumnType:
-        named(cmd->name);
+        part->name = quoted(c, cmd->name);
         alter_type(c, rel, look, cmd, part);
-        break;
-    case AT_DropColumn:
-    case AT_DropConstraint:
-    case AT_DropNotNull:
-        named(cmd->name);
         break;
     default:
         break;
-    }
-}
-
-// A command that changes what another one builds on cannot be moved behind it.
-void forbid_reordering(Case &c, core::Statement &statement)
-{
-    for (core::Part &part : statement.parts) {
-        if (!part.hazard || !part.rewritable) {
-            continue;
-        }
-        for (const core::Part &other : statement.parts) {
-            const bool drops = !other.rewritable || !other.hazard;
-            if (!drops || other.name.empty()) {
-                continue;
-            }
-            bool clash = other.name == part.name || part.form == core::Form::AddPrimaryKey;
-            for (const std::string_view column : part.columns) {
-                clash = clash || column == other.name;
-            }
-            for (const std::string_view column : part.nullable) {
-                clash = clash || column == other.name;
-            }
-            if (clash) {
-                part.rewritable = false;
-                part.reason = "It builds on another command of the same statement.";
-                part.hint = "Run the commands as statements of their own, in the order in which they are written.";
-            }
-        }
     }
 }
 
@@ -144,8 +253,20 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
     core::Statement &statement = c.out->statement;
     Look look;
 
-    if (!look_at(c, stmt->relation, &look) || look.hidden || look.catalog || !look.owned) {
+    if (!look_at(c, stmt->relation, &look) || look.catalog || !look.owned) {
         c.out->aside = true;
+        return;
+    }
+    if (look.hidden) {
+        // Nobody else can want it, but a foreign key locks the other side too.
+        with_relation(c, look.oid, [&](Relation rel) {
+            ListCell *cell = nullptr;
+            foreach (cell, stmt->cmds) {
+                want_partners(c, rel, lfirst_node(AlterTableCmd, cell));
+            }
+        });
+        statement.relation = look.relation;
+        c.out->aside = statement.targets.empty();
         return;
     }
     const core::Lock whole = lock_of(AlterTableGetLockLevel(stmt->cmds));
@@ -165,23 +286,23 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
             part.columns = core::List<std::string_view>(c.arena);
             part.partner_columns = core::List<std::string_view>(c.arena);
             part.equals = core::List<std::string_view>(c.arena);
+            part.collations = core::List<std::string_view>(c.arena);
+            part.undo_not_null = core::List<std::string_view>(c.arena);
             part.relation = look.relation;
             part.lock = lock_of(AlterTableGetLockLevel(list_make1(cmd)));
             part.source = pieces.found ? pieces.sources[i] : "";
             part.only = !stmt->relation->inh;
             if (is_table) {
                 want_partners(c, rel, cmd);
-                inspect_command(c, rel, look, cmd, &part);
+                inspect_command(c, rel, look, stmt, cmd, pieces, &part);
             }
-            if (cmd->subtype == AT_DetachPartition || cmd->subtype == AT_ValidateConstraint) {
-                statement.waits_long = true;
-            }
+            statement.waits_long = statement.waits_long || is_concurrent_detach(cmd);
+            statement.commits = statement.commits || is_concurrent_detach(cmd);
             part.rewritable = part.rewritable && pieces.found;
             statement.parts.push(part);
             i++;
         }
     });
-    forbid_reordering(c, statement);
     if (!core::blocks_others(whole)) {
         statement.waits_long = true;
     }

@@ -97,7 +97,7 @@ std::string_view sequence_steps(Case &c, const Look &look, std::string_view colu
 bool is_volatile(Case &c, Relation rel, const ColumnDef *column, Node *raw, Oid type, int32 typmod)
 {
     ParseState *state = make_parsestate(nullptr);
-    state->p_sourcetext = pg::cstring(c.text);
+    state->p_sourcetext = c.query;
     Node *value = transformExpr(state, copy_node(raw), EXPR_KIND_COLUMN_DEFAULT);
     Node *coerced = coerce_to_target_type(state, value, exprType(value), type, typmod, COERCION_ASSIGNMENT,
                                           COERCE_IMPLICIT_CAST, -1);
@@ -188,7 +188,7 @@ bool inline_hazard(Case &c, const Look &look, const ColumnDef *column, std::stri
 
 } // namespace
 
-void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column, core::Part *part)
+void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column, bool replaces, core::Part *part)
 {
     const std::string_view name = quoted(c, column->colname);
     const std::string_view alter = c.concat({"ALTER TABLE ", look.relation.name, " ADD "});
@@ -197,7 +197,7 @@ void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column
     int32 typmod = -1;
 
     part->form = core::Form::AddColumn;
-    if (look.empty || get_attnum(RelationGetRelid(rel), column->colname) != InvalidAttrNumber) {
+    if (look.empty || (!replaces && get_attnum(RelationGetRelid(rel), column->colname) != InvalidAttrNumber)) {
         return; // nothing to rewrite; or PostgreSQL's own error or NOTICE
     }
     if (is_serial(column->typeName)) {
@@ -319,7 +319,7 @@ void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cm
     const Oid collation = GetColumnDefCollation(nullptr, definition, type);
 
     ParseState *state = make_parsestate(nullptr);
-    state->p_sourcetext = pg::cstring(c.text);
+    state->p_sourcetext = c.query;
     Node *value = nullptr;
     if (definition->raw_default != nullptr) {
         ParseNamespaceItem *item = addRangeTableEntryForRelation(state, rel, AccessShareLock, nullptr, false, true);

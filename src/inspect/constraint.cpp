@@ -43,7 +43,7 @@ std::string_view bracket(Case &c, std::string_view source, std::string_view keyw
 void add_check(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part)
 {
     ParseState *state = make_parsestate(nullptr);
-    state->p_sourcetext = pg::cstring(c.text);
+    state->p_sourcetext = c.query;
     ParseNamespaceItem *item = addRangeTableEntryForRelation(state, rel, AccessShareLock, nullptr, false, true);
     addNSItemToQuery(state, item, true, true, true);
     Node *expression = transformExpr(state, copy_node(constraint->raw_expr), EXPR_KIND_CHECK_CONSTRAINT);
@@ -62,9 +62,9 @@ void add_check(Case &c, Relation rel, const Look &look, Constraint *constraint, 
     const char *only = list_length(seen) == 1 ? column_name(rel, static_cast<AttrNumber>(linitial_int(seen))) : nullptr;
     const std::string_view written = part->source;
     name_it(c, part, constraint->conname,
-            constraint->conname != nullptr
-                ? nullptr
-                : ChooseConstraintName(RelationGetRelationName(rel), only, "check", RelationGetNamespace(rel), NIL));
+            constraint->conname != nullptr ? nullptr
+                                           : ChooseConstraintName(RelationGetRelationName(rel), only, "check",
+                                                                  RelationGetNamespace(rel), c.chosen));
     part->form = core::Form::AddCheck;
     part->rule = core::Rule::AddCheckValidating;
     part->work = core::Work::Scan;
@@ -82,6 +82,7 @@ void name_it(Case &c, core::Part *part, const char *given, const char *chosen)
 {
     const char *name = given != nullptr ? given : chosen;
 
+    c.chosen = lappend(c.chosen, pstrdup(name));
     part->label = pg::keep(c.arena, name);
     part->name = quoted(c, name);
     if (given == nullptr && part->source.size() > 3) {
@@ -96,11 +97,49 @@ const char *column_name(Relation rel, AttrNumber attnum)
     return NameStr(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attname);
 }
 
-void name_proof(Case &c, Relation rel, core::Part *part)
+namespace
 {
-    const char *column = pg::cstring(core::unquoted(c.arena, part->nullable[0]));
-    part->proof_name = quoted(
-        c, ChooseConstraintName(RelationGetRelationName(rel), column, "zdm_not_null", RelationGetNamespace(rel), NIL));
+
+bool lacks_not_null(Relation rel, const char *column)
+{
+    const AttrNumber attnum = get_attnum(RelationGetRelid(rel), column);
+    return attnum > 0 && !TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attnotnull;
+}
+
+// DROP NOT NULL for each relation that lacks it now, and for no other: it recurses, and would take from a child what
+// was the child's own. A partitioned table can only drop it everywhere, or nowhere.
+void note_undo(Case &c, const Look &look, const char *column, core::Part *part)
+{
+    List *tree = part->only ? list_make1_oid(look.oid) : find_all_inheritors(look.oid, NoLock, nullptr);
+    const std::string_view drop = c.concat({" ALTER COLUMN ", quoted(c, column), " DROP NOT NULL"});
+    bool all = true;
+    ListCell *cell = nullptr;
+
+    foreach (cell, tree) {
+        with_relation(c, lfirst_oid(cell), [&](Relation rel) {
+            const bool lacks = lacks_not_null(rel, column);
+            all = all && lacks;
+            if (lacks && look.relkind != RELKIND_PARTITIONED_TABLE) {
+                part->undo_not_null.push(c.concat({"ALTER TABLE ONLY ", qualified(c, RelationGetRelid(rel)), drop}));
+            }
+        });
+    }
+    if (all && look.relkind == RELKIND_PARTITIONED_TABLE) {
+        part->undo_not_null.push(c.concat({"ALTER TABLE ", look.relation.name, drop}));
+    }
+}
+
+} // namespace
+
+void name_proof(Case &c, Relation rel, const Look &look, core::Part *part)
+{
+    const char *first = pg::cstring(core::unquoted(c.arena, part->nullable[0]));
+
+    part->proof_name = quoted(c, ChooseConstraintName(RelationGetRelationName(rel), first, "zdm_not_null",
+                                                      RelationGetNamespace(rel), c.chosen));
+    for (const std::string_view column : part->nullable) {
+        note_undo(c, look, pg::cstring(core::unquoted(c.arena, column)), part);
+    }
 }
 
 void add_constraint(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part)
@@ -168,7 +207,7 @@ void set_not_null(Case &c, Relation rel, const Look &look, const char *column, c
     part->work = core::Work::Scan;
     part->name = quoted(c, column);
     part->nullable.push(part->name);
-    name_proof(c, rel, part);
+    name_proof(c, rel, look, part);
     part->probe = may_select(look.oid);
     part->hazard = true;
     part->rewritable = true;

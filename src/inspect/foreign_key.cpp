@@ -10,23 +10,53 @@ namespace zdm::inspect
 namespace
 {
 
-// The operator with which the referenced column is compared, as SQL.
-std::string_view equality(Case &c, Oid referenced, Oid referencing)
+// The operator with which PostgreSQL compares the referenced column: that of its index. Empty if there is none.
+std::string_view equality(Case &c, Oid opclass, Oid referencing)
 {
-    List *name = list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup("=")));
-    Oid found = compatible_oper_opid(name, referenced, referencing, true);
-    if (!OidIsValid(found)) {
-        found = compatible_oper_opid(list_make1(makeString(pstrdup("="))), referenced, referencing, true);
-    }
-    if (!OidIsValid(found)) {
+    Oid family = InvalidOid;
+    Oid input = InvalidOid;
+
+    if (!get_opclass_opfamily_and_input_type(opclass, &family, &input)) {
         return "";
     }
-    HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(found));
+    Oid found = get_opfamily_member(family, input, getBaseType(referencing), BTEqualStrategyNumber);
+    found = OidIsValid(found) ? found : get_opfamily_member(family, input, input, BTEqualStrategyNumber);
+    HeapTuple tuple = OidIsValid(found) ? SearchSysCache1(OPEROID, ObjectIdGetDatum(found)) : nullptr;
+    if (!HeapTupleIsValid(tuple)) {
+        return "";
+    }
     const auto *form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
     const std::string_view sql = c.concat(
         {"OPERATOR(", quote_identifier(get_namespace_name(form->oprnamespace)), ".", NameStr(form->oprname), ")"});
     ReleaseSysCache(tuple);
     return sql;
+}
+
+// The operator class of a column in a unique index of its table.
+Oid class_of_key(Case &c, Relation partner, AttrNumber column)
+{
+    Oid found = InvalidOid;
+    ListCell *cell = nullptr;
+
+    foreach (cell, RelationGetIndexList(partner)) {
+        with_relation(c, lfirst_oid(cell), [&](Relation index) {
+            for (int i = 0; i < index->rd_index->indnkeyatts; i++) {
+                if (index->rd_index->indisunique && index->rd_index->indkey.values[i] == column && !OidIsValid(found)) {
+                    found = get_index_column_opclass(RelationGetRelid(index), i + 1);
+                }
+            }
+        });
+    }
+    return OidIsValid(found) ? found : GetDefaultOpClass(get_atttype(RelationGetRelid(partner), column), BTREE_AM_OID);
+}
+
+// Where the two columns differ in collation, PostgreSQL compares by that of the referenced one.
+std::string_view collation_clause(Relation rel, AttrNumber column, Relation partner, AttrNumber referenced)
+{
+    const Oid mine = TupleDescAttr(RelationGetDescr(rel), column - 1)->attcollation;
+    const Oid theirs = TupleDescAttr(RelationGetDescr(partner), referenced - 1)->attcollation;
+
+    return mine == theirs || !OidIsValid(theirs) ? "" : psprintf(" COLLATE %s", generate_collation_name(theirs));
 }
 
 // Columns of the referenced table: those named, or its primary key. False if there are none.
@@ -78,19 +108,21 @@ bool match_columns(Case &c, Relation rel, Relation partner, const Constraint *co
         if (attnum <= 0) {
             return false;
         }
-        const std::string_view equals = equality(c, get_atttype(RelationGetRelid(partner), list_nth_int(numbers, i)),
-                                                 get_atttype(RelationGetRelid(rel), attnum));
+        const auto referenced = static_cast<AttrNumber>(list_nth_int(numbers, i));
+        const std::string_view equals =
+            equality(c, class_of_key(c, partner, referenced), get_atttype(RelationGetRelid(rel), attnum));
         if (equals.empty()) {
             return false;
         }
         part->columns.push(quoted(c, column));
+        part->collations.push(pg::keep(c.arena, collation_clause(rel, attnum, partner, referenced)));
         part->equals.push(equals);
         i++;
     }
     return true;
 }
 
-char *foreign_key_name(Relation rel, const Constraint *constraint)
+char *foreign_key_name(Case &c, Relation rel, const Constraint *constraint)
 {
     // As ChooseForeignKeyConstraintNameAddition does.
     StringInfoData addition;
@@ -106,7 +138,8 @@ char *foreign_key_name(Relation rel, const Constraint *constraint)
         }
         appendStringInfoString(&addition, strVal(lfirst(cell)));
     }
-    return ChooseConstraintName(RelationGetRelationName(rel), addition.data, "fkey", RelationGetNamespace(rel), NIL);
+    return ChooseConstraintName(RelationGetRelationName(rel), addition.data, "fkey", RelationGetNamespace(rel),
+                                c.chosen);
 }
 
 } // namespace
@@ -123,7 +156,8 @@ void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constr
     if (!sound) {
         return;
     }
-    name_it(c, part, constraint->conname, constraint->conname != nullptr ? nullptr : foreign_key_name(rel, constraint));
+    name_it(c, part, constraint->conname,
+            constraint->conname != nullptr ? nullptr : foreign_key_name(c, rel, constraint));
     part->form = core::Form::AddForeignKey;
     part->partner = partner.relation;
     part->match_full = constraint->fk_matchtype == FKCONSTR_MATCH_FULL;

@@ -19,7 +19,8 @@ void other(Case &c, const Node *utility);
 // Constraint parts of ALTER TABLE. `part` comes with source, relation and lock.
 void add_constraint(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
 void set_not_null(Case &c, Relation rel, const Look &look, const char *column, core::Part *part);
-void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column, core::Part *part);
+// `replaces`: the same statement drops a column of that name.
+void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column, bool replaces, core::Part *part);
 void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cmd, core::Part *part);
 
 void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
@@ -28,8 +29,8 @@ void add_key_using_index(Case &c, Relation rel, const Look &look, const Constrai
 
 // The name the statement gives, or the one PostgreSQL would choose; the words then say it.
 void name_it(Case &c, core::Part *part, const char *given, const char *chosen);
-// A free name for the CHECK that proves part->nullable.
-void name_proof(Case &c, Relation rel, core::Part *part);
+// For part->nullable: a free name for the CHECK that proves it, and what undoes SET NOT NULL.
+void name_proof(Case &c, Relation rel, const Look &look, core::Part *part);
 const char *column_name(Relation rel, AttrNumber attnum);
 
 // Whether valid constraints of the table prove that the column holds no NULL, as the server's own prover decides.

@@ -191,6 +191,7 @@ void create_index(Case &c, const IndexStmt *stmt)
     core::Part part = describe_index(c, stmt, look);
     statement.relation = look.relation;
     statement.waits_long = stmt->concurrent;
+    statement.commits = stmt->concurrent;
     want(c, look, part.lock, !part.only);
 
     const Oid existing = get_relname_relid(pg::cstring(part.label), look.schema);
@@ -207,7 +208,7 @@ void create_index(Case &c, const IndexStmt *stmt)
     part.definition = definition(c, stmt);
     part.probe = may_select(look.oid);
     with_relation(c, look.oid, [&](Relation rel) {
-        describe_keys(c, rel, transformIndexStmt(look.oid, copy_node(stmt), pg::cstring(c.text)), &part);
+        describe_keys(c, rel, transformIndexStmt(look.oid, copy_node(stmt), c.query), &part);
     });
     classify_index(c, stmt, look, &part);
     statement.parts.push(part);
@@ -264,6 +265,7 @@ void drop_index(Case &c, const DropStmt *stmt)
     ListCell *cell = nullptr;
 
     statement.waits_long = stmt->concurrent;
+    statement.commits = stmt->concurrent;
     foreach (cell, stmt->objects) {
         if (!drop_one(c, stmt, makeRangeVarFromNameList(static_cast<List *>(lfirst(cell))), &hidden)) {
             c.out->aside = true;
@@ -300,15 +302,17 @@ bool reindex_one(Case &c, const ReindexStmt *stmt, core::Part *part, std::string
             !look_at(c, IndexGetRelation(look.oid, false), &table)) {
             return false;
         }
-        want(c, table, core::Lock::Share, false);
-        want(c, look, core::Lock::AccessExclusive, false);
+        if (part->lock == core::Lock::AccessExclusive) {
+            want(c, table, core::Lock::Share, false);
+        }
+        want(c, look, part->lock, false);
         if (is_exclusion(get_index_constraint(look.oid))) {
             part->rewritable = false;
             part->reason = "An exclusion constraint's index cannot be rebuilt concurrently.";
             part->hint = c.concat({"SET zdm.safety_assured = on; ", c.text, "; in a maintenance window"});
         }
     } else {
-        want(c, look, core::Lock::Share, true);
+        want(c, look, part->lock == core::Lock::AccessExclusive ? core::Lock::Share : part->lock, true);
     }
     part->relation = table.relation;
     part->hazard = !table.empty && !table.hidden;
@@ -351,6 +355,7 @@ void reindex(Case &c, const ReindexStmt *stmt)
         }
     }
     c.out->statement.waits_long = concurrent;
+    c.out->statement.commits = true;
 
     core::Part part;
     part.form = core::Form::Reindex;
@@ -360,14 +365,17 @@ void reindex(Case &c, const ReindexStmt *stmt)
     part.source = c.text;
     part.hazard = true;
     part.rewritable = true;
+    if (concurrent) {
+        part.lock = core::Lock::ShareUpdateExclusive;
+    }
 
     std::string_view target = stmt->name == nullptr ? "" : quoted(c, stmt->name);
-    if (concurrent || stmt->kind == REINDEX_OBJECT_SYSTEM ||
-        (stmt->relation != nullptr && !reindex_one(c, stmt, &part, &target))) {
+    if (stmt->kind == REINDEX_OBJECT_SYSTEM || (stmt->relation != nullptr && !reindex_one(c, stmt, &part, &target))) {
         c.out->aside = true;
         return;
     }
     c.out->statement.opaque = stmt->relation == nullptr;
+    part.hazard = part.hazard && !concurrent;
     part.definition = c.concat({"REINDEX (", options.str(), "CONCURRENTLY) ", reindex_kind(stmt), target});
     c.out->statement.parts.push(part);
 }

@@ -21,9 +21,10 @@ enum class Purpose : std::uint8_t {
     Explain, // waits for ACCESS SHARE, and judges for whoever will run it
 };
 
-// `text` is the source of the utility statement, `location` where it starts in the string the tree's locations refer
-// to. Raises PostgreSQL's own errors for names and expressions that do not fit.
-Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, Purpose purpose);
+// `text` is the source of the utility statement, `location` where it starts in `query`, to which the tree's locations
+// refer. Raises PostgreSQL's own errors for names and expressions that do not fit.
+Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, const char *query,
+              Purpose purpose);
 
 // The relation that a statement of our concern is about, or null; whether it may be missing.
 const RangeVar *subject(const Node *utility, bool *may_be_missing);

@@ -94,7 +94,7 @@ void add_key_using_index(Case &c, Relation rel, const Look &look, const Constrai
     if (!nullable_columns(c, rel, keys, part) || part->nullable.empty() || all_proven(rel, c, part)) {
         return;
     }
-    name_proof(c, rel, part);
+    name_proof(c, rel, look, part);
     part->form = core::Form::AddPrimaryKey;
     part->rule = core::Rule::AddPkUsingIndexNullable;
     part->work = core::Work::Scan;
@@ -130,7 +130,7 @@ void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, co
         part->nullable.count = 0;
     }
     if (!part->nullable.empty()) {
-        name_proof(c, rel, part);
+        name_proof(c, rel, look, part);
     }
     name_it(c, part, constraint->conname,
             constraint->conname != nullptr

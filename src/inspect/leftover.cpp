@@ -116,8 +116,14 @@ bool is_leftover(Case &c, Oid index, const Look &table, const IndexStmt *wanted)
         return false;
     }
     with_relation(c, table.oid, [&](Relation rel) {
-        IndexStmt *mine = transformIndexStmt(table.oid, copy_node(wanted), pg::cstring(c.text));
-        IndexStmt *theirs = analyzed_definition(index, table.oid);
+        IndexStmt *mine = transformIndexStmt(table.oid, copy_node(wanted), c.query);
+        IndexStmt *theirs = nullptr;
+
+        // Another session may be dropping it.
+        with_relation(c, index, [&](Relation) { theirs = analyzed_definition(index, table.oid); });
+        if (theirs == nullptr) {
+            return;
+        }
 
         drop_defaults(mine, rel);
         drop_defaults(theirs, rel);

@@ -9,9 +9,11 @@ namespace zdm::inspect
 struct Case {
     core::Arena arena;
     std::string_view text; // source of the statement
-    int location;          // offset of text in the string that parse locations refer to
+    int location;          // offset of text in query
+    const char *query;     // the string that parse locations refer to
     Purpose purpose;
     Finding *out;
+    List *chosen = NIL; // names of constraints that this statement has been given by us
 
     [[nodiscard]] bool busy() const { return out->busy.relation.oid != 0; }
     [[nodiscard]] std::string_view concat(std::initializer_list<std::string_view> pieces) const

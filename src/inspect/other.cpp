@@ -199,6 +199,7 @@ void cluster(Case &c, const ClusterStmt *stmt)
         return;
     }
     const bool one = stmt->relation != nullptr;
+    c.out->statement.commits = true;
     c.out->statement.relation = look.relation;
     core::Part part =
         whole_statement(c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite,
@@ -225,6 +226,7 @@ void vacuum(Case &c, const VacuumStmt *stmt)
             full = defGetBoolean(option);
         }
     }
+    c.out->statement.commits = true;
     c.out->aside = true;
     if (!full) {
         return;

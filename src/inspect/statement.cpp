@@ -36,10 +36,11 @@ bool may_concern(const Node *utility)
     }
 }
 
-Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, Purpose purpose)
+Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, const char *query,
+              Purpose purpose)
 {
     Finding finding;
-    Case c{arena, text, location, purpose, &finding};
+    Case c{arena, text, location, query, purpose, &finding};
 
     finding.statement.text = text;
     finding.statement.tag = CreateCommandName(const_cast<Node *>(utility));

@@ -14,6 +14,8 @@ core::List<Token> tokenize(core::Arena arena, std::string_view text)
     YYLTYPE where = 0;
     core_yyscan_t scanner = scanner_init(pg::cstring(text), &extra, &ScanKeywords, ScanKeywordTokens);
 
+    // The user has been warned when his statement was parsed.
+    extra.escape_string_warning = false;
     for (;;) {
         const int code = core_yylex(&value, &where, scanner);
         if (code == 0) {
@@ -21,7 +23,8 @@ core::List<Token> tokenize(core::Arena arena, std::string_view text)
         }
         // flex has put a zero behind the token it returned.
         const int length = static_cast<int>(strlen(extra.scanbuf + where));
-        tokens.push({where, where + length, code});
+        const bool uescape = length == 7 && pg_strncasecmp(extra.scanbuf + where, "uescape", 7) == 0;
+        tokens.push({where, where + length, code, uescape});
     }
     scanner_finish(scanner);
     return tokens;
@@ -41,9 +44,16 @@ int after_name(const core::List<Token> &tokens, int first)
 {
     const int count = static_cast<int>(tokens.count);
     int next = first + 1;
+    const auto skip_uescape = [&] {
+        if (next + 1 < count && tokens[next].is_uescape) {
+            next += 2;
+        }
+    };
 
+    skip_uescape();
     while (next + 1 < count && tokens[next].code == '.') {
         next += 2;
+        skip_uescape();
     }
     if (next < count && tokens[next].code == '*') {
         next++;

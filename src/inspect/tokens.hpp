@@ -8,7 +8,8 @@ namespace zdm::inspect
 struct Token {
     int start;
     int end;
-    int code; // a character, or the scanner's number
+    int code;        // a character, or the scanner's number
+    bool is_uescape; // the word behind U&"...", part of the name
 };
 
 core::List<Token> tokenize(core::Arena arena, std::string_view text);

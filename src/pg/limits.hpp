@@ -1,19 +1,31 @@
 #pragma once
 #include "pg/attempt.hpp"
+#include "pg/xact.hpp"
 
 namespace zdm::pg
 {
 
-// Runs body with other lock_timeout and deadlock_timeout (ms; 0 of the former: no limit; -1: leave), put back on
-// error too. The variables are set themselves, not through the settings machinery: what body runs may commit, and a
-// commit would end any local setting in the middle of it (measured with CREATE INDEX CONCURRENTLY).
+// Runs body, which does not commit, with other lock_timeout and deadlock_timeout (ms; 0 of the former: no limit).
+template <class F> void with_lock_settings(int lock_timeout_ms, int deadlock_timeout_ms, F &&body)
+{
+    with_settings([&] {
+        set_local_ms("lock_timeout", lock_timeout_ms);
+        set_local_ms("deadlock_timeout", deadlock_timeout_ms);
+        body();
+    });
+}
+
+// The same for a body that commits by itself, which would end a local setting in the middle of it (measured with
+// CREATE INDEX CONCURRENTLY): the variables are set behind the settings machinery, and put back on error too. Body
+// must end with a commit: a function of the user's that changes these settings locally, say in an event trigger,
+// makes the machinery put our value back at the end of its transaction, and that must be before ours goes.
 template <class F> void with_lock_limits(int lock_timeout_ms, int deadlock_timeout_ms, F &&body)
 {
     const int lock_before = LockTimeout;
     const int deadlock_before = DeadlockTimeout;
 
-    LockTimeout = lock_timeout_ms >= 0 ? lock_timeout_ms : LockTimeout;
-    DeadlockTimeout = deadlock_timeout_ms >= 0 ? deadlock_timeout_ms : DeadlockTimeout;
+    LockTimeout = lock_timeout_ms;
+    DeadlockTimeout = deadlock_timeout_ms;
     ErrorData *failure = attempt(CurrentMemoryContext, body);
     LockTimeout = lock_before;
     DeadlockTimeout = deadlock_before;

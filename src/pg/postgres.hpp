@@ -123,5 +123,12 @@ extern "C" {
 // clang-format on
 }
 
+#ifdef USE_ASSERT_CHECKING
+// The checking castNode() takes no const node.
+#undef castNode
+#define castNode(type, node)                                                                                           \
+    (reinterpret_cast<type *>(castNodeImpl(T_##type, const_cast<void *>(static_cast<const void *>(node)))))
+#endif
+
 // copyObject() is a macro over typeof, which strict C++ lacks.
 template <class T> T *copy_node(const T *node) { return static_cast<T *>(copyObjectImpl(node)); }

@@ -10,9 +10,10 @@ namespace
 
 ProcessUtility_hook_type next_process_utility = nullptr;
 
-constexpr int kMaxCreated = 64;
-Oid created_relations[kMaxCreated];
+bool watching_created = false;
+Oid *created_relations = nullptr; // in TopMemoryContext
 int created_relations_count = 0;
+int created_relations_room = 0;
 
 } // namespace
 
@@ -47,13 +48,36 @@ void run_sql(const char *sql, ProcessUtilityContext context)
     }
 }
 
-void clear_created() { created_relations_count = 0; }
+void watch_created(bool watch)
+{
+    watching_created = watch;
+    created_relations_count = watch ? 0 : created_relations_count;
+}
 
 void note_created(Oid relation)
 {
-    if (created_relations_count < kMaxCreated) {
-        created_relations[created_relations_count++] = relation;
+    if (!watching_created) {
+        return;
     }
+    if (created_relations_count == created_relations_room) {
+        created_relations_room = Max(16, created_relations_room * 2);
+        const Size bytes = sizeof(Oid) * created_relations_room;
+        created_relations =
+            static_cast<Oid *>(created_relations == nullptr ? MemoryContextAlloc(TopMemoryContext, bytes)
+                                                            : repalloc(created_relations, bytes));
+    }
+    created_relations[created_relations_count++] = relation;
+}
+
+void drop_index_concurrently(Oid index)
+{
+    ObjectAddress address;
+
+    ObjectAddressSet(address, RelationRelationId, index);
+    // performDeletion would lock it ACCESS EXCLUSIVE first, whatever the flags say.
+    ObjectAddresses *all = new_object_addresses();
+    add_exact_object_address(&address, all);
+    performMultipleDeletions(all, DROP_RESTRICT, PERFORM_DELETION_CONCURRENTLY);
 }
 
 int created_count() { return created_relations_count; }

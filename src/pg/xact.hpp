@@ -22,6 +22,16 @@ template <class F> void with_snapshot(F &&body)
     drop_snapshots();
 }
 
+// The same where the caller may have had to start a new transaction, and with it have lost the portal's snapshot.
+template <class F> void with_some_snapshot(F &&body)
+{
+    if (ActiveSnapshotSet()) {
+        body();
+    } else {
+        with_snapshot(body);
+    }
+}
+
 // Runs body, which sleeps in the middle of a user's transaction, without the portal's snapshot where that can be
 // given up: READ COMMITTED, directly under the portal.
 template <class F> void without_portal_snapshot(F &&body)

@@ -39,7 +39,18 @@ void require_same(const core::Relation &relation)
 // The deadlock check must have run before a wait can speak.
 template <class F> void patient(std::string_view sql, F &&body)
 {
-    pg::with_lock_limits(0, Min(DeadlockTimeout, 1000), [&] { watched(sql, body); });
+    pg::with_lock_settings(0, Min(DeadlockTimeout, 1000), [&] { watched(sql, body); });
+}
+
+// The same for a body that commits by itself. `limit_ms`: 0 for none.
+template <class F> void patient_over_commits(std::string_view sql, int limit_ms, F &&body)
+{
+    pg::with_lock_limits(limit_ms, Min(DeadlockTimeout, 1000), [&] {
+        watched(sql, [&] {
+            pg::with_some_snapshot(body);
+            pg::commit_and_start();
+        });
+    });
 }
 
 void probe(const core::Step &step)
@@ -48,7 +59,7 @@ void probe(const core::Step &step)
     char *key = nullptr;
     MemoryContext here = CurrentMemoryContext;
 
-    pg::with_lock_limits(0, -1, [&] {
+    pg::with_lock_settings(0, DeadlockTimeout, [&] {
         SPI_connect();
         SPI_execute(pg::cstring(step.sql), true, 1);
         broken = SPI_processed > 0;
@@ -105,7 +116,7 @@ void instant(const Run &run, const core::Step &step, std::string_view sql, core:
         pg::with_time_limit(with->settings->instant_timeout_ms, [&] { pg::run_sql(with->sql, PROCESS_UTILITY_QUERY); });
         return true;
     };
-    climb(*run.settings, patience, targets, body, &arg);
+    climb(*run.settings, patience, targets, false, body, &arg);
 }
 
 // A leftover may have become valid, or been rebuilt, while we waited for the session that was building it.
@@ -129,6 +140,26 @@ void require_valid(const core::Step &step)
     }
 }
 
+void concurrent(const core::Step &step)
+{
+    if (!step.leftover.empty()) {
+        bool invalid = false;
+        patient_over_commits(step.sql, 0, [&] { invalid = still_invalid(step); });
+        if (!invalid) {
+            return;
+        }
+    }
+    patient_over_commits(step.sql, 0, [&] {
+        if (step.relation.oid != InvalidOid) {
+            require_same(step.relation);
+        }
+        pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_TOPLEVEL);
+    });
+    if (!step.builds.empty()) {
+        require_valid(step);
+    }
+}
+
 void run_step(const Run &run, const core::Step &step)
 {
     switch (step.kind) {
@@ -139,26 +170,15 @@ void run_step(const Run &run, const core::Step &step)
         instant(run, step, step.sql, step.lock, step.partner_lock);
         break;
     case core::StepKind::Long:
-        patient(step.sql, [&] {
-            pg::with_snapshot([&] {
+        pg::with_snapshot([&] {
+            patient(step.sql, [&] {
                 require_same(step.relation);
                 pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_QUERY);
             });
         });
         break;
     case core::StepKind::Concurrent:
-        patient(step.sql, [&] {
-            if (!step.leftover.empty()) {
-                if (!still_invalid(step)) {
-                    return;
-                }
-                pg::commit_and_start();
-            }
-            pg::with_snapshot([&] { pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_TOPLEVEL); });
-            if (!step.builds.empty()) {
-                require_valid(step);
-            }
-        });
+        concurrent(step);
         break;
     }
 }
@@ -169,90 +189,145 @@ void warn_left_behind(const Run &run, std::string_view undo, const ErrorData *wh
                core::left_behind(run.arena, undo, pg::keep(run.arena, why->message == nullptr ? "" : why->message)));
 }
 
-bool is_concurrent(std::string_view sql) { return sql.starts_with("DROP INDEX CONCURRENTLY"); }
-
-ErrorData *try_undo(const Run &run, const core::Step &step, std::string_view sql)
+int remaining_ms(const Patience &patience)
 {
-    ErrorData *failure = pg::attempt(run.keep, [&] {
-        if (is_concurrent(sql)) {
-            patient(sql, [&] { pg::with_snapshot([&] { pg::run_sql(pg::cstring(sql), PROCESS_UTILITY_TOPLEVEL); }); });
-        } else {
-            const core::Lock partner_lock =
-                step.partner.oid == InvalidOid ? core::Lock::None : core::Lock::AccessExclusive;
-            instant(run, step, sql, core::Lock::AccessExclusive, partner_lock);
-        }
-        pg::commit_and_start();
-    });
-    if (failure != nullptr) {
-        pg::abort_and_start();
-    }
-    return failure;
+    const std::int64_t left = (patience.deadline - GetCurrentTimestamp()) / 1000;
+    return left < 1 ? 1 : static_cast<int>(left);
 }
 
-// A user who cancels twice cancels the undoing, and wants it done all the same: it is tried again for a while.
-void undo_sql(const Run &run, const core::Step &step, std::string_view sql)
+// A user who cancels twice cancels the undoing, and wants it done all the same: it is tried again, for as long as
+// zdm.lock_patience. `sql` is for the words.
+template <class F> void undo(const Run &run, std::string_view sql, F &&body)
 {
     const Patience patience = begin(*run.settings);
-    ErrorData *failure = try_undo(run, step, sql);
+    const int messages = client_min_messages;
+    ErrorData *failure = nullptr;
 
-    while (failure != nullptr && failure->sqlerrcode == ERRCODE_QUERY_CANCELED && !patience.over()) {
-        failure = try_undo(run, step, sql);
-    }
+    // A later step may have dropped already what an earlier one is to undo: nobody wants to hear of that.
+    client_min_messages = Max(client_min_messages, WARNING);
+    do {
+        failure = pg::attempt(run.keep, [&] {
+            body(remaining_ms(patience));
+            pg::commit_and_start();
+        });
+        if (failure != nullptr) {
+            pg::abort_and_start();
+        }
+    } while (failure != nullptr && failure->sqlerrcode == ERRCODE_QUERY_CANCELED && !patience.over());
+    client_min_messages = messages;
     if (failure != nullptr) {
         warn_left_behind(run, sql, failure);
     }
 }
 
-// What a concurrent command that failed half-way left: indexes that it created, or that were valid before it.
-void drop_invalid(const Run &run, const core::Step &step, const core::List<std::uint32_t> &valid_before)
+void undo_step(const Run &run, const core::Step &step)
 {
-    core::List<std::uint32_t> suspects(run.arena);
-    for (int i = 0; i < pg::created_count(); i++) {
-        suspects.push(pg::created(i));
-    }
-    for (const std::uint32_t oid : valid_before) {
-        suspects.push(oid);
-    }
-    for (const std::uint32_t oid : suspects) {
-        if (get_rel_relkind(oid) != RELKIND_INDEX || get_index_isvalid(oid)) {
-            continue;
+    undo(run, step.undo, [&](int limit_ms) {
+        if (step.kind == core::StepKind::Concurrent) {
+            patient_over_commits(step.undo, limit_ms,
+                                 [&] { pg::run_sql(pg::cstring(step.undo), PROCESS_UTILITY_TOPLEVEL); });
+        } else {
+            const core::Lock partner_lock =
+                step.partner.oid == InvalidOid ? core::Lock::None : core::Lock::AccessExclusive;
+            instant(run, step, step.undo, core::Lock::AccessExclusive, partner_lock);
         }
-        const char *schema = get_namespace_name(get_rel_namespace(oid));
-        undo_sql(run, step,
-                 core::concat(run.arena, {"DROP INDEX CONCURRENTLY IF EXISTS ",
-                                          quote_qualified_identifier(schema, get_rel_name(oid))}));
+    });
+}
+
+using Oids = core::List<std::uint32_t>;
+
+void add_valid_indexes(Oid relation, Oids *valid)
+{
+    Relation rel = try_relation_open(relation, AccessShareLock);
+    ListCell *cell = nullptr;
+
+    if (rel == nullptr) {
+        return;
+    }
+    foreach (cell, RelationGetIndexList(rel)) {
+        if (get_index_isvalid(lfirst_oid(cell))) {
+            valid->push(lfirst_oid(cell));
+        }
+    }
+    const Oid toast = rel->rd_rel->reltoastrelid;
+    relation_close(rel, AccessShareLock);
+    if (OidIsValid(toast)) {
+        add_valid_indexes(toast, valid);
     }
 }
 
-core::List<std::uint32_t> valid_indexes(const Run &run, const core::Step &step)
+// REINDEX of a schema or database: whatever is valid now.
+void add_all_valid_indexes(Oids *valid)
 {
-    core::List<std::uint32_t> valid(run.arena);
+    Relation catalog = table_open(IndexRelationId, AccessShareLock);
+    SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, nullptr, 0, nullptr);
 
-    if (step.kind != core::StepKind::Concurrent || step.relation.oid == InvalidOid) {
-        return valid;
-    }
-    Relation rel = try_relation_open(step.relation.oid, AccessShareLock);
-    if (rel == nullptr) {
-        return valid;
-    }
-    ListCell *cell = nullptr;
-    foreach (cell, RelationGetIndexList(rel)) {
-        if (get_index_isvalid(lfirst_oid(cell))) {
-            valid.push(lfirst_oid(cell));
+    for (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple); tuple = systable_getnext(scan)) {
+        const auto *form = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
+        if (form->indisvalid) {
+            valid->push(form->indexrelid);
         }
     }
-    relation_close(rel, AccessShareLock);
+    systable_endscan(scan);
+    table_close(catalog, AccessShareLock);
+}
+
+// The indexes that a concurrent command may leave INVALID: REINDEX swaps them for new ones before it drops them.
+Oids valid_indexes(const Run &run, const core::Step &step)
+{
+    Oids valid(run.arena);
+    ListCell *cell = nullptr;
+
+    if (step.relation.oid == InvalidOid) {
+        add_all_valid_indexes(&valid);
+        return valid;
+    }
+    foreach (cell, find_all_inheritors(step.relation.oid, NoLock, nullptr)) {
+        add_valid_indexes(lfirst_oid(cell), &valid);
+    }
     return valid;
+}
+
+void drop_if_invalid(const Run &run, Oid index)
+{
+    if (get_rel_relkind(index) != RELKIND_INDEX || get_index_isvalid(index)) {
+        return;
+    }
+    const char *schema = get_namespace_name(get_rel_namespace(index));
+    const std::string_view sql = core::concat(
+        run.arena, {"DROP INDEX CONCURRENTLY IF EXISTS ", quote_qualified_identifier(schema, get_rel_name(index))});
+    undo(run, sql, [&](int limit_ms) {
+        patient_over_commits(sql, limit_ms, [&] {
+            if (get_rel_relkind(index) == RELKIND_INDEX) {
+                pg::drop_index_concurrently(index);
+            }
+        });
+    });
+}
+
+// What a concurrent command that failed half-way left: indexes that it created, or that were valid before it.
+void drop_invalid(const Run &run, const Oids &valid_before)
+{
+    for (int i = 0; i < pg::created_count(); i++) {
+        drop_if_invalid(run, pg::created(i));
+    }
+    for (const std::uint32_t index : valid_before) {
+        drop_if_invalid(run, index);
+    }
 }
 
 } // namespace
 
-void unlimited(const pg::UtilityCall &call, std::string_view text)
+void unlimited(const pg::UtilityCall &call, std::string_view text, bool commits)
 {
-    patient(text, [&] { pg::run_next(call); });
+    if (commits) {
+        patient_over_commits(text, 0, [&] { pg::run_next(call); });
+    } else {
+        patient(text, [&] { pg::run_next(call); });
+    }
 }
 
-void execute(const core::Settings &settings, const core::Plan &plan, MemoryContext keep)
+bool execute(const core::Settings &settings, const core::Plan &plan, MemoryContext keep)
 {
     const Run run{&settings, keep, pg::arena(keep)};
 
@@ -262,27 +337,38 @@ void execute(const core::Settings &settings, const core::Plan &plan, MemoryConte
 
     for (std::uint32_t i = 0; i < plan.steps.count; i++) {
         const core::Step &step = plan.steps[i];
-        pg::clear_created();
-        const core::List<std::uint32_t> valid_before = valid_indexes(run, step);
-        ErrorData *failure = pg::attempt(keep, [&] { run_step(run, step); });
-        if (failure == nullptr) {
-            // The commit itself may fail: deferred triggers, a lost connection to a synchronous standby.
-            failure = pg::attempt(keep, [] { pg::commit_and_start(); });
-        }
+        const bool concurrently = step.kind == core::StepKind::Concurrent;
+        Oids valid_before(run.arena);
+
+        pg::watch_created(concurrently);
+        // The commit itself may fail: deferred triggers, a lost connection to a synchronous standby.
+        ErrorData *failure = pg::attempt(keep, [&] {
+            if (concurrently) {
+                valid_before = valid_indexes(run, step);
+                pg::commit_and_start();
+            }
+            run_step(run, step);
+            pg::commit_and_start();
+        });
+        pg::watch_created(false);
         if (failure == nullptr) {
             continue;
         }
         pg::abort_and_start();
-        if (step.kind == core::StepKind::Concurrent) {
-            drop_invalid(run, step, valid_before);
+        if (concurrently) {
+            drop_invalid(run, valid_before);
         }
         for (std::uint32_t j = i; j-- > 0;) {
             if (!plan.steps[j].undo.empty()) {
-                undo_sql(run, plan.steps[j], plan.steps[j].undo);
+                undo_step(run, plan.steps[j]);
             }
+        }
+        if (step.own_name && failure->sqlerrcode == ERRCODE_DUPLICATE_OBJECT) {
+            return false;
         }
         ReThrowError(failure);
     }
+    return true;
 }
 
 } // namespace zdm::run

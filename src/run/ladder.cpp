@@ -37,33 +37,24 @@ bool may_lock(const core::Target &target)
            has_privs_of_role(GetUserId(), pg::owner_of(target.relation.oid));
 }
 
-struct Locking {
-    const core::Settings *settings;
-    const core::List<core::Target> *targets;
-    core::Target *blocked_on;
-    Body body;
-    void *arg;
-    bool ran;
-};
-
 int left_of(TimestampTz end)
 {
     const std::int64_t left = (end - GetCurrentTimestamp()) / 1000;
     return left < 1 ? 1 : static_cast<int>(left);
 }
 
-void lock_all(Locking &locking, TimestampTz end)
+void lock_all(const core::List<core::Target> &targets, TimestampTz end, core::Target *blocked_on)
 {
-    for (const core::Target &target : *locking.targets) {
+    for (const core::Target &target : targets) {
         if (target.lock == core::Lock::None || !may_lock(target)) {
             continue;
         }
-        *locking.blocked_on = target;
-        LockTimeout = left_of(end);
+        *blocked_on = target;
+        pg::set_local_ms("lock_timeout", left_of(end));
         LockRelationOid(target.relation.oid, static_cast<LOCKMODE>(target.lock));
     }
     // The statement itself may want more.
-    LockTimeout = left_of(end);
+    pg::set_local_ms("lock_timeout", left_of(end));
 }
 
 [[noreturn]] void give_up(const core::Settings &settings, const Patience &patience, const core::Target &wanted)
@@ -137,8 +128,8 @@ void wait_ms(int ms)
     CHECK_FOR_INTERRUPTS();
 }
 
-Outcome under_locks(const core::Settings &settings, const core::List<core::Target> &targets, Body body, void *arg,
-                    core::Target *blocked_on)
+Outcome under_locks(const core::Settings &settings, const core::List<core::Target> &targets, bool commits, Body body,
+                    void *arg, core::Target *blocked_on)
 {
     for (const core::Target &target : targets) {
         if (core::blocks_others(target.lock) && behind_long_transaction(settings, target)) {
@@ -146,17 +137,24 @@ Outcome under_locks(const core::Settings &settings, const core::List<core::Targe
             return Outcome::Behind;
         }
     }
-    Locking locking{&settings, &targets, blocked_on, body, arg, false};
     const int limit = settings.lock_timeout_ms;
-    pg::with_lock_limits(limit, core::deadlock_check_ms(limit), [&] {
-        lock_all(locking, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), limit));
-        locking.ran = body(arg);
-    });
-    return locking.ran ? Outcome::Done : Outcome::Changed;
+    bool ran = false;
+    if (commits) {
+        pg::with_lock_limits(limit, core::deadlock_check_ms(limit), [&] {
+            ran = body(arg);
+            pg::commit_and_start();
+        });
+    } else {
+        pg::with_lock_settings(limit, core::deadlock_check_ms(limit), [&] {
+            lock_all(targets, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), limit), blocked_on);
+            ran = body(arg);
+        });
+    }
+    return ran ? Outcome::Done : Outcome::Changed;
 }
 
-bool climb(const core::Settings &settings, Patience &patience, const core::List<core::Target> &targets, Body body,
-           void *arg)
+bool climb(const core::Settings &settings, Patience &patience, const core::List<core::Target> &targets, bool commits,
+           Body body, void *arg)
 {
     core::Target blocked_on{};
 
@@ -170,7 +168,7 @@ bool climb(const core::Settings &settings, Patience &patience, const core::List<
             if (pushed) {
                 PushActiveSnapshot(GetTransactionSnapshot());
             }
-            outcome = under_locks(settings, targets, body, arg, &blocked_on);
+            outcome = under_locks(settings, targets, commits, body, arg, &blocked_on);
             if (pushed) {
                 pg::drop_snapshots();
             }
@@ -191,7 +189,9 @@ bool climb(const core::Settings &settings, Patience &patience, const core::List<
             return false;
         }
         if (!back_off(settings, patience, failure == nullptr ? kLookAgainMs : jitter(patience))) {
-            if (failure != nullptr && failure->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED) {
+            // A deadlock names its parties itself; of locks that only PostgreSQL knows of, it alone can speak.
+            if (failure != nullptr &&
+                (failure->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED || blocked_on.lock == core::Lock::None)) {
                 ReThrowError(failure);
             }
             give_up(settings, patience, blocked_on);
@@ -216,7 +216,7 @@ bool climb_in_block(const core::Settings &settings, Patience &patience, const co
         MemoryContextSwitchTo(here);
         const Body locked = [](void *) { return true; };
         ErrorData *failure =
-            pg::attempt(here, [&] { outcome = under_locks(settings, targets, locked, nullptr, &blocked_on); });
+            pg::attempt(here, [&] { outcome = under_locks(settings, targets, false, locked, nullptr, &blocked_on); });
         if (failure == nullptr) {
             ReleaseCurrentSubTransaction();
         } else {
@@ -239,7 +239,7 @@ bool climb_in_block(const core::Settings &settings, Patience &patience, const co
     bool ran = false;
     const TimestampTz end =
         TimestampTzPlusMilliseconds(patience.attempts == 0 ? first : GetCurrentTimestamp(), settings.lock_timeout_ms);
-    pg::with_lock_limits(left_of(end), core::deadlock_check_ms(settings.lock_timeout_ms), [&] { ran = body(arg); });
+    pg::with_lock_settings(left_of(end), core::deadlock_check_ms(settings.lock_timeout_ms), [&] { ran = body(arg); });
     return ran;
 }
 

@@ -29,14 +29,15 @@ enum class Outcome : std::uint8_t {
 // Takes all locks within settings.lock_timeout_ms and runs body under what is left of it. Raises 55P03.
 // `blocked_on` says what was being waited for. Body returns whether it ran (else: Changed).
 using Body = bool (*)(void *arg);
-Outcome under_locks(const core::Settings &settings, const core::List<core::Target> &targets, Body body, void *arg,
-                    core::Target *blocked_on);
+// `commits`: body commits by itself, so that no lock taken before it would last; it is left to take its own.
+Outcome under_locks(const core::Settings &settings, const core::List<core::Target> &targets, bool commits, Body body,
+                    void *arg, core::Target *blocked_on);
 
 // The same for a statement that owns its transaction: again and again in fresh transactions that hold nothing
 // meanwhile. May commit and abort. Leaves a transaction open. False: Changed, a fresh transaction is open.
 // Raises 55P03 naming the blockers.
-bool climb(const core::Settings &settings, Patience &patience, const core::List<core::Target> &targets, Body body,
-           void *arg);
+bool climb(const core::Settings &settings, Patience &patience, const core::List<core::Target> &targets, bool commits,
+           Body body, void *arg);
 
 // The same inside a user's transaction block: locks in a subtransaction, body outside of it.
 bool climb_in_block(const core::Settings &settings, Patience &patience, const core::List<core::Target> &targets,
@@ -46,11 +47,12 @@ bool climb_in_block(const core::Settings &settings, Patience &patience, const co
 void wait_to_look(const core::Settings &settings, Patience &patience, const core::Target &busy, bool own_transaction);
 
 // Runs a plan to its end, or undoes it and raises what stopped it. Must be called at top level, outside a block.
-void execute(const core::Settings &settings, const core::Plan &plan, MemoryContext keep);
+// False: undone, because another session has taken a name that the plan had chosen; plan again.
+bool execute(const core::Settings &settings, const core::Plan &plan, MemoryContext keep);
 
 // Runs a statement whose waits block nobody without lock_timeout: one that fires in the middle of a concurrent build
 // leaves an INVALID index.
-void unlimited(const pg::UtilityCall &call, std::string_view text);
+void unlimited(const pg::UtilityCall &call, std::string_view text, bool commits);
 
 // Sees every line for the server's log; see waiting.cpp.
 void on_log(ErrorData *line);

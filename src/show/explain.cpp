@@ -223,7 +223,7 @@ void explain_one(Session &session, const RawStmt *raw, const char *query, int nu
         row.relation = key_of(session, subject);
     } else if (inspect::may_concern(raw->stmt)) {
         const inspect::Finding finding =
-            inspect::facts(session.arena, raw->stmt, row.sql, location, inspect::Purpose::Explain);
+            inspect::facts(session.arena, raw->stmt, row.sql, location, query, inspect::Purpose::Explain);
         if (!finding.aside) {
             put_judged(session, row, finding);
             remember(session, raw->stmt);

@@ -38,6 +38,8 @@ protected:
         made.columns = List<std::string_view>(memory);
         made.partner_columns = List<std::string_view>(memory);
         made.equals = List<std::string_view>(memory);
+        made.collations = List<std::string_view>(memory);
+        made.undo_not_null = List<std::string_view>(memory);
         made.nullable = List<std::string_view>(memory);
         return made;
     }
@@ -159,6 +161,7 @@ TEST_F(Plans, ForeignKeysAreProbedAsPostgresChecksThem)
         key.columns.push(column);
         key.partner_columns.push(column == "a" ? "x" : "y");
         key.equals.push("OPERATOR(pg_catalog.=)");
+        key.collations.push("");
     }
     EXPECT_NE(steps(statement({key})).find("WHERE pk.x IS NULL AND (fk.a IS NOT NULL AND fk.b IS NOT NULL)"),
               std::string::npos);
