@@ -20,7 +20,9 @@ std::string_view equality(Case &c, Oid opclass, Oid referencing)
         return "";
     }
     Oid found = get_opfamily_member(family, input, getBaseType(referencing), BTEqualStrategyNumber);
-    found = OidIsValid(found) ? found : get_opfamily_member(family, input, input, BTEqualStrategyNumber);
+    if (!OidIsValid(found) && can_coerce_type(1, &referencing, &input, COERCION_IMPLICIT)) {
+        found = get_opfamily_member(family, input, input, BTEqualStrategyNumber);
+    }
     HeapTuple tuple = OidIsValid(found) ? SearchSysCache1(OPEROID, ObjectIdGetDatum(found)) : nullptr;
     if (!HeapTupleIsValid(tuple)) {
         return "";
