@@ -274,6 +274,7 @@ Next run_batch(Worker *worker)
         MemoryContextSwitchTo(here);
     });
     if (failure != nullptr) {
+        worker->statement = nullptr; // may be gone with the statements
         if (refused) {
             log_end(worker, "stopped by request");
             return Next::End;
