@@ -97,7 +97,10 @@ void check_partition_key(Relation relation, List *columns)
 
 void check(Oid relation, const char *set_clause, const char *where_clause)
 {
-    Relation root = relation_open(relation, AccessShareLock);
+    Relation root = try_relation_open(relation, AccessShareLock);
+    if (root == nullptr) {
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation with OID %u does not exist", relation));
+    }
 
     check_kind(root);
     List *columns = columns_set(set_clause);

@@ -182,7 +182,8 @@ Place *next_place(Work *work)
     return next;
 }
 
-// Gives the place values of its own, and the row of the job their texts.
+// Gives the place values of its own, and the row of the job their texts. Both in the memory of the place: SPI's goes
+// with SPI_finish.
 void keep_place(Work *work, Place *place, store::Progress *progress)
 {
     const Key &key = work->statements.key;
@@ -194,10 +195,10 @@ void keep_place(Work *work, Place *place, store::Progress *progress)
     if (place->bounded) {
         copy_values(key, place->stop, place->stop);
     }
-    MemoryContextSwitchTo(here);
     progress->part = place->part;
     progress->cursor = place->begun ? to_texts(key, place->cursor) : 0;
     progress->stop = place->bounded ? to_texts(key, place->stop) : 0;
+    MemoryContextSwitchTo(here);
 }
 
 // True: this part is over.

@@ -13,6 +13,7 @@
 #include "core/batch.hpp"
 #include "fill/fill.hpp"
 #include "pg/compat.hpp"
+#include "pg/walwriter.hpp"
 #include "pg/xact.hpp"
 #include "store/store.hpp"
 
@@ -25,6 +26,7 @@ namespace
 {
 
 constexpr int kMostJobs = 256;
+constexpr int kMostCancels = 10;
 constexpr double kRateMemoryMs = 3000;
 constexpr double kLookAgainMs = 2000;
 constexpr double kLongRestMs = 5000;
@@ -219,7 +221,9 @@ Next after_error(Worker *worker, ErrorData *error)
     if (go_on) {
         return Next::Batch;
     }
-    if (is_lock_trouble(error->sqlerrcode) || error->sqlerrcode == ERRCODE_QUERY_CANCELED) {
+    // Somebody may cancel a statement of ours once or twice; a trigger that cancels itself does so for ever.
+    const bool cancelled = error->sqlerrcode == ERRCODE_QUERY_CANCELED && worker->blocked < kMostCancels;
+    if (is_lock_trouble(error->sqlerrcode) || cancelled) {
         worker->blocked++;
         worker->size.blocked(worker->blocked);
         if (worker->blocked > 1) {
@@ -257,6 +261,7 @@ Next run_batch(Worker *worker)
     MemoryContextReset(worker->batch_memory);
     pgstat_report_activity(STATE_RUNNING, worker->statement);
     INSTR_TIME_SET_CURRENT(start);
+    pg::keep_walwriter_awake();
     ErrorData *failure = in_transaction(worker->batch_memory, [&] {
         MemoryContext here = MemoryContextSwitchTo(worker->batch_memory);
         done = fill::batch(worker->work, rows, &next);
@@ -273,7 +278,9 @@ Next run_batch(Worker *worker)
         }
         MemoryContextSwitchTo(here);
     });
+    pg::let_walwriter_sleep();
     if (failure != nullptr) {
+        worker->statement = nullptr; // may be gone with the statements
         if (refused) {
             log_end(worker, "stopped by request");
             return Next::End;
