@@ -134,7 +134,9 @@ shop_build() {
     "$bin/initdb" --sync-only -D "$1" >/dev/null
 }
 
-shop_warm() { warm users users_pkey orders orders_pkey; }
+shop_warm() {
+    warm $(sql -d shop -c "SELECT oid::regclass FROM pg_class WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace")
+}
 
 # ---- traffic ----
 
@@ -199,3 +201,22 @@ report_begin() {
     children+=($!)
 }
 report_end() { wait "$report_pid"; }
+
+# migration <statement>: run it as a client of its own. Leaves $from and $to (when), $state (SQLSTATE), $outcome (done, refused,
+# failed), $message (the error), and all that the server said in $tmp/said.
+migration() {
+    from=$EPOCHREALTIME
+    # psql's own variable tells the SQLSTATE: no message needs parsing.
+    printf '%s;\n\\echo sqlstate :SQLSTATE\n' "$1" |
+        PGAPPNAME=migration "$bin/psql" -XqAt -v ON_ERROR_STOP=0 -d shop >"$tmp/answer" 2>&1
+    to=$EPOCHREALTIME
+    state=$(sed -n 's/^sqlstate //p' "$tmp/answer" | tail -n 1)
+    state=${state:-no answer}
+    sed '/^sqlstate /d; s/^psql:<stdin>:[0-9]*: //' "$tmp/answer" >"$tmp/said"
+    message=$(grep -m1 -o '\(ERROR\|FATAL\): .*' "$tmp/said")
+    case $state in
+        00000) outcome=done ;;
+        ZD001) outcome=refused ;;
+        *) outcome=failed ;;
+    esac
+}
