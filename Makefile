@@ -5,6 +5,8 @@ DATA        = $(wildcard sql/zdm--*.sql)
 OBJS        = $(patsubst %.cpp,%.o,$(sort $(wildcard src/*/*.cpp)))
 REGRESS     = $(patsubst sql/%.sql,%,$(sort $(filter-out $(DATA),$(wildcard sql/*.sql))))
 REGRESS_OPTS = --load-extension=zdm
+ISOLATION   = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --load-extension=zdm --inputdir=test/isolation
 
 PG_CXXFLAGS = -std=gnu++20 -fno-exceptions -fno-rtti -fno-threadsafe-statics -fvisibility=hidden \
 	-Wall -Wextra -Wshadow -Wno-unused-parameter -Wno-register -Wno-missing-field-initializers $(ZDM_CXXFLAGS)

@@ -1,8 +1,8 @@
 #include "pg/postgres.hpp"
 
 #include "conf/conf.hpp"
-#include "pg/memory.hpp"
 #include "pg/compat.hpp"
+#include "pg/memory.hpp"
 
 #include <climits>
 
@@ -186,8 +186,8 @@ core::Settings current()
     now.max_workers = max_workers;
     for (int i = 0; i < core::kRuleCount; i++) {
         const std::uint8_t wanted = overrides == nullptr ? kUnset : overrides->actions[i];
-        now.actions[i] = wanted == kUnset ? core::row(static_cast<core::Rule>(i)).default_action
-                                          : static_cast<Action>(wanted);
+        now.actions[i] =
+            wanted == kUnset ? core::row(static_cast<core::Rule>(i)).default_action : static_cast<Action>(wanted);
     }
     return now;
 }

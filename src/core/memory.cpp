@@ -47,4 +47,28 @@ std::string_view concat(Arena arena, std::initializer_list<std::string_view> pie
     return text.str();
 }
 
+std::string_view unquoted(Arena arena, std::string_view identifier)
+{
+    if (identifier.empty() || identifier.front() != '"') {
+        return identifier;
+    }
+    auto *name = static_cast<char *>(arena.grab(arena.owner, identifier.size()));
+    std::size_t size = 0;
+    for (std::size_t i = 1; i + 1 < identifier.size(); i++) {
+        name[size++] = identifier[i];
+        i += identifier[i] == '"' ? 1 : 0; // a doubled quote
+    }
+    name[size] = '\0';
+    return {name, size};
+}
+
+std::string_view unquoted_list(Arena arena, const List<std::string_view> &identifiers)
+{
+    Text text(arena);
+    for (const std::string_view identifier : identifiers) {
+        text << (text.empty() ? "" : ", ") << unquoted(arena, identifier);
+    }
+    return text.str();
+}
+
 } // namespace zdm::core

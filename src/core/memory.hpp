@@ -72,4 +72,9 @@ private:
 // All pieces one after the other, zero-terminated.
 std::string_view concat(Arena arena, std::initializer_list<std::string_view> pieces);
 
+// "a b" becomes a b: the bare name behind an SQL identifier.
+std::string_view unquoted(Arena arena, std::string_view identifier);
+// All of them, with commas.
+std::string_view unquoted_list(Arena arena, const List<std::string_view> &identifiers);
+
 } // namespace zdm::core

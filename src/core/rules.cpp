@@ -9,24 +9,20 @@ namespace
 // In the order of enum Rule.
 constexpr RuleRow kRules[] = {
     {Rule::CreateIndexBlocking, "create-index-blocking", Class::Availability, Lock::Share, Work::IndexBuild,
-     Action::Rewrite, true, "CREATE INDEX blocks writes while the index is built",
-     "CREATE INDEX CONCURRENTLY"},
+     Action::Rewrite, true, "CREATE INDEX blocks writes while the index is built", "CREATE INDEX CONCURRENTLY"},
     {Rule::CreateIndexPartitioned, "create-index-partitioned", Class::Availability, Lock::Share, Work::IndexBuild,
      Action::Reject, false, "CREATE INDEX on a partitioned table blocks writes to all its partitions",
      "CREATE INDEX ON ONLY the parent; CREATE INDEX CONCURRENTLY on each partition; ALTER INDEX ... ATTACH PARTITION"},
     {Rule::CicIfNotExistsInvalid, "cic-if-not-exists-invalid", Class::Availability, Lock::ShareUpdateExclusive,
      Work::IndexBuild, Action::Rewrite, true, "an INVALID index of a failed build stands in the way",
      "DROP INDEX CONCURRENTLY, then CREATE INDEX CONCURRENTLY"},
-    {Rule::UniqueIndexDup, "unique-index-dup", Class::Availability, Lock::ShareUpdateExclusive, Work::IndexBuild,
-     Action::Rewrite, true, "a failed unique build leaves an INVALID index that still rejects writes",
-     "look for duplicates first, then CREATE UNIQUE INDEX CONCURRENTLY"},
     {Rule::DropIndexBlocking, "drop-index-blocking", Class::Availability, Lock::AccessExclusive, Work::Instant,
      Action::Rewrite, true, "DROP INDEX locks the table against reads and writes", "DROP INDEX CONCURRENTLY"},
     {Rule::ReindexBlocking, "reindex-blocking", Class::Availability, Lock::AccessExclusive, Work::IndexBuild,
      Action::Rewrite, true, "REINDEX blocks writes, and reads through the index, while it is rebuilt",
      "REINDEX CONCURRENTLY"},
-    {Rule::SetNotNullScan, "set-not-null-scan", Class::Availability, Lock::AccessExclusive, Work::Scan,
-     Action::Rewrite, true, "SET NOT NULL scans the table under a lock against reads and writes",
+    {Rule::SetNotNullScan, "set-not-null-scan", Class::Availability, Lock::AccessExclusive, Work::Scan, Action::Rewrite,
+     true, "SET NOT NULL scans the table under a lock against reads and writes",
      "ADD CHECK (column IS NOT NULL) NOT VALID; VALIDATE; SET NOT NULL; DROP the CHECK"},
     {Rule::AddCheckValidating, "add-check-validating", Class::Availability, Lock::AccessExclusive, Work::Scan,
      Action::Rewrite, true, "ADD CHECK scans the table under a lock against reads and writes",
@@ -63,9 +59,6 @@ constexpr RuleRow kRules[] = {
     {Rule::AddColumnVolatileDefault, "add-column-volatile-default", Class::Availability, Lock::AccessExclusive,
      Work::Rewrite, Action::Reject, false, "ADD COLUMN with a volatile default rewrites the table",
      "ADD COLUMN without default; SET DEFAULT; fill in batches; SET NOT NULL"},
-    {Rule::AddColumnNotNullNoDefault, "add-column-not-null-no-default", Class::Availability, Lock::AccessExclusive,
-     Work::Scan, Action::Reject, false, "ADD COLUMN NOT NULL without default fails on a table that has rows",
-     "ADD COLUMN; fill in batches; SET NOT NULL"},
     {Rule::AddColumnGeneratedStored, "add-column-generated-stored", Class::Availability, Lock::AccessExclusive,
      Work::Rewrite, Action::Reject, false, "ADD COLUMN GENERATED ... STORED rewrites the table",
      "a plain column kept by a trigger, filled in batches"},
@@ -81,14 +74,10 @@ constexpr RuleRow kRules[] = {
     {Rule::RenameColumn, "rename-column", Class::Compatibility, Lock::AccessExclusive, Work::Instant, Action::Reject,
      false, "RENAME COLUMN breaks running code that uses the old name", "zdm.rename_column"},
     {Rule::AlterColumnTypeRewrite, "alter-column-type-rewrite", Class::Availability, Lock::AccessExclusive,
-     Work::Rewrite, Action::Reject, false, "ALTER COLUMN TYPE rewrites the table and its indexes",
-     "zdm.change_type"},
+     Work::Rewrite, Action::Reject, false, "ALTER COLUMN TYPE rewrites the table and its indexes", "zdm.change_type"},
     {Rule::AlterColumnTypeIndexRebuild, "alter-column-type-index-rebuild", Class::Availability, Lock::AccessExclusive,
-     Work::IndexBuild, Action::Reject, false, "ALTER COLUMN TYPE rebuilds indexes under a lock against reads and writes",
-     "zdm.change_type"},
-    {Rule::AlterColumnTypeCheckRecheck, "alter-column-type-check-recheck", Class::Availability, Lock::AccessExclusive,
-     Work::Scan, Action::Reject, false, "ALTER COLUMN TYPE checks constraints of the column again, under lock",
-     "drop the constraint; change the type; add it again"},
+     Work::IndexBuild, Action::Reject, false,
+     "ALTER COLUMN TYPE rebuilds indexes under a lock against reads and writes", "zdm.change_type"},
     {Rule::RenameTable, "rename-table", Class::Compatibility, Lock::AccessExclusive, Work::Instant, Action::Reject,
      false, "RENAME TABLE breaks running code that uses the old name", "zdm.rename_table"},
     {Rule::Cluster, "cluster", Class::Availability, Lock::AccessExclusive, Work::Rewrite, Action::Reject, false,
@@ -100,7 +89,8 @@ constexpr RuleRow kRules[] = {
 constexpr bool in_order()
 {
     for (int i = 0; i < kRuleCount; i++) {
-        if (static_cast<int>(kRules[i].id) != i || (kRules[i].default_action == Action::Rewrite && !kRules[i].rewritable)) {
+        if (static_cast<int>(kRules[i].id) != i ||
+            (kRules[i].default_action == Action::Rewrite && !kRules[i].rewritable)) {
             return false;
         }
     }
@@ -109,14 +99,15 @@ constexpr bool in_order()
 static_assert(in_order());
 
 constexpr std::string_view kLocks[] = {
-    "",         "AccessShareLock", "RowShareLock",          "RowExclusiveLock", "ShareUpdateExclusiveLock",
+    "",          "AccessShareLock",       "RowShareLock",  "RowExclusiveLock",    "ShareUpdateExclusiveLock",
     "ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock",
 };
 constexpr std::string_view kSqlLocks[] = {
-    "",      "ACCESS SHARE",        "ROW SHARE", "ROW EXCLUSIVE",   "SHARE UPDATE EXCLUSIVE",
+    "",      "ACCESS SHARE",        "ROW SHARE", "ROW EXCLUSIVE",    "SHARE UPDATE EXCLUSIVE",
     "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE",
 };
-constexpr std::string_view kClasses[] = {"availability", "compatibility", "data", "replication", "transaction", "style"};
+constexpr std::string_view kClasses[] = {"availability", "compatibility", "data",
+                                         "replication",  "transaction",   "style"};
 constexpr std::string_view kActions[] = {"allow", "warn", "rewrite", "reject"};
 constexpr std::string_view kWorks[] = {"instant", "scan", "rewrite", "index build", "backfill"};
 

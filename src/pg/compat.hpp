@@ -5,7 +5,7 @@
 namespace zdm::pg
 {
 
-// Memory for a check hook's extra. 407b50f2d421 (16) moved it out of malloc.
+// Memory for a check hook's extra. 16: "Store GUC data in a memory context, instead of using malloc()", 407b50f2d.
 inline void *guc_allocate(std::size_t bytes)
 {
 #if PG_VERSION_NUM >= 160000
@@ -13,6 +13,86 @@ inline void *guc_allocate(std::size_t bytes)
 #else
     return malloc(bytes);
 #endif
+}
+
+// 16: "Refactor ownercheck functions", afbfc0298.
+inline bool owns_relation(Oid relation, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+    return object_ownercheck(RelationRelationId, relation, role);
+#else
+    return pg_class_ownercheck(relation, role);
+#endif
+}
+
+inline Oid owner_of(Oid relation)
+{
+    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+    Oid owner = InvalidOid;
+
+    if (HeapTupleIsValid(tuple)) {
+        owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+        ReleaseSysCache(tuple);
+    }
+    return owner;
+}
+
+// 17: "Replace BackendIds with 0-based ProcNumbers", 024c52111.
+inline PGPROC *holder_of(const VirtualTransactionId &vxid)
+{
+#if PG_VERSION_NUM >= 170000
+    return vxid.procNumber == INVALID_PROC_NUMBER ? nullptr : ProcNumberGetProc(vxid.procNumber);
+#else
+    return vxid.backendId == InvalidBackendId ? nullptr : BackendIdGetProc(vxid.backendId);
+#endif
+}
+
+// A prepared transaction holds locks without a session; GetLockConflicts names it by its xid.
+inline bool is_prepared(const VirtualTransactionId &vxid)
+{
+#if PG_VERSION_NUM >= 170000
+    return vxid.procNumber == INVALID_PROC_NUMBER;
+#else
+    return vxid.backendId == InvalidBackendId;
+#endif
+}
+
+// Status of a backend, or null. Fresh only after pgstat_clear_backend_activity_snapshot().
+inline PgBackendStatus *status_of(const VirtualTransactionId &vxid)
+{
+#if PG_VERSION_NUM >= 170000
+    return pgstat_get_beentry_by_proc_number(vxid.procNumber);
+#elif PG_VERSION_NUM >= 160000
+    return pgstat_get_beentry_by_backend_id(vxid.backendId);
+#else
+    return pgstat_fetch_stat_beentry(vxid.backendId);
+#endif
+}
+
+// 17 names it AmAutoVacuumWorkerProcess.
+inline bool in_autovacuum_worker()
+{
+#if PG_VERSION_NUM >= 170000
+    return AmAutoVacuumWorkerProcess();
+#else
+    return IsAutoVacuumWorkerProcess();
+#endif
+}
+
+// A utility statement around a node. 19 adds PlannedStmt.planOrigin.
+inline PlannedStmt *wrap_utility(Node *node, int location, int length)
+{
+    PlannedStmt *planned = makeNode(PlannedStmt);
+
+    planned->commandType = CMD_UTILITY;
+    planned->canSetTag = false;
+    planned->utilityStmt = node;
+    planned->stmt_location = location;
+    planned->stmt_len = length;
+#if PG_VERSION_NUM >= 190000
+    planned->planOrigin = PLAN_STMT_INTERNAL;
+#endif
+    return planned;
 }
 
 } // namespace zdm::pg

@@ -1,0 +1,20 @@
+#include "core/backoff.hpp"
+
+#include <algorithm>
+
+namespace zdm::core
+{
+
+int backoff_ms(int attempt, double random)
+{
+    const int ceiling = std::min(1000, 20 << std::clamp(attempt, 0, 6));
+
+    return std::max(1, static_cast<int>(ceiling * random));
+}
+
+int deadlock_check_ms(int lock_timeout_ms)
+{
+    return std::max(1, std::min(std::max(50, lock_timeout_ms / 3), lock_timeout_ms / 2));
+}
+
+} // namespace zdm::core

@@ -1,0 +1,66 @@
+#pragma once
+// Facts and settings to a verdict; a verdict to a plan.
+#include "core/settings.hpp"
+#include "core/statement.hpp"
+
+namespace zdm::core
+{
+
+enum class Ruling : std::uint8_t { Pass, Warn, Rewrite, Reject };
+
+std::string_view name(Ruling ruling);
+
+struct Verdict {
+    Ruling ruling = Ruling::Pass;
+    bool needs_own_transactions = false; // Reject, but only because of the transaction block (25001)
+    List<Part> findings;                 // the parts that the verdict is about, each a hazard
+    List<Part> weaker;                   // hazards whose rule says `warn` while another says more
+};
+
+// `assured`: reviewed by a person, nothing is reported.
+Verdict judge(Arena arena, const Settings &settings, const Statement &statement, bool in_block, bool assured);
+
+enum class StepKind : std::uint8_t {
+    Probe,      // a SELECT; a row that it returns is an error
+    Instant,    // takes locks that block others, under the lock ladder; its work is instant
+    Long,       // takes locks that block nobody, may take long
+    Concurrent, // commits by itself, cannot run in a transaction block
+};
+
+// PostgreSQL's own error for a row that breaks a constraint. DETAIL is prefix, the row's text, suffix; none if empty.
+struct Violation {
+    const char *sqlstate = nullptr;
+    std::string_view message;
+    std::string_view detail_prefix;
+    std::string_view detail_suffix;
+    std::string_view column;
+    std::string_view constraint;
+};
+
+struct Step {
+    StepKind kind = StepKind::Instant;
+    std::string_view sql;
+    std::string_view undo; // undoes this step after it was done, or failed half-way; empty if nothing is to undo
+    Lock lock = Lock::None;
+    Work work = Work::Instant;
+    Relation relation;
+    Relation partner; // locked likewise, with partner_lock; oid 0 if there is none
+    Lock partner_lock = Lock::None;
+    Violation violation;
+    std::string_view index; // Concurrent: bare name of a leftover; if it is not INVALID any more there is nothing to do
+};
+
+struct Plan {
+    List<Step> steps;
+};
+
+// The safe plan of a statement whose verdict, outside a transaction block, is Rewrite.
+Plan plan(Arena arena, const Settings &settings, const Statement &statement);
+
+// All steps as SQL, a line each.
+std::string_view script(Arena arena, const Plan &plan);
+
+// The safe SQL for people: the plan's steps, and the hints of parts that have none.
+std::string_view safe_sql(Arena arena, const Settings &settings, const Statement &statement);
+
+} // namespace zdm::core

@@ -1,0 +1,80 @@
+#pragma once
+// What inspect finds out about a statement: plain facts, no opinion. All texts that name objects are quoted and
+// schema-qualified, ready for SQL.
+#include "core/rules.hpp"
+
+namespace zdm::core
+{
+
+struct Relation {
+    std::uint32_t oid = 0;
+    std::string_view name;   // public.orders
+    std::string_view schema; // unquoted, for error fields
+    std::string_view bare;   // unquoted
+    std::uint64_t bytes = 0;
+};
+
+// A lock the statement as written asks for.
+struct Target {
+    Relation relation;
+    Lock lock;
+};
+
+enum class Form : std::uint8_t {
+    Other,     // instant, harmless to undo late: runs with what comes last
+    AddColumn, // instant; what follows may need the column
+    CreateIndex,
+    DropIndex,
+    Reindex,
+    AddForeignKey,
+    AddCheck,
+    SetNotNull,
+    AddUnique,
+    AddPrimaryKey,
+};
+
+// One command of a statement: ALTER TABLE has several, everything else one.
+struct Part {
+    Form form = Form::Other;
+    bool hazard = false; // as written it is an instance of `rule`
+    Rule rule{};
+    bool rewritable = false; // this very instance has a safe plan
+    Lock lock = Lock::None;  // as written, on `relation`
+    Work work = Work::Instant;
+    Relation relation;
+    std::string_view source;                // the user's words, between the commas
+    std::string_view hint;                  // the safe SQL, where there is no plan
+    std::string_view reason;                // more for DETAIL, or empty
+    std::string_view name;                  // of the index, constraint or column, quoted
+    std::string_view qualified;             // of the index, schema-qualified
+    std::string_view label;                 // of the same, unquoted, for error fields
+    std::string_view definition;            // index: from USING or the bracket on; CHECK: the bracket
+    std::string_view predicate;             // of a partial index, or empty
+    std::string_view leftover;              // an INVALID index to drop first
+    Relation partner;                       // referenced table
+    List<std::string_view> columns;         // quoted; of an index: its key expressions
+    List<std::string_view> partner_columns; // quoted
+    List<std::string_view> equals;          // FOREIGN KEY: operator of each pair, OPERATOR(pg_catalog.=)
+    List<std::string_view> nullable;        // SET NOT NULL, PRIMARY KEY: columns that are to be proven NOT NULL
+    std::string_view proof_name;            // for the CHECK that proves it, quoted
+    bool unique = false;
+    bool nulls_equal = false; // NULLS NOT DISTINCT
+    bool if_not_exists = false;
+    bool only = false; // ONLY, or NO INHERIT
+    bool match_full = false;
+    bool probe = true; // whether rows that break it can and may be looked for
+};
+
+struct Statement {
+    std::string_view text; // as the user wrote it, without the semicolon
+    std::string_view tag;  // CREATE INDEX
+    std::string_view head; // ALTER TABLE: "ALTER TABLE ONLY public.orders "
+    Relation relation;     // the main one; oid 0 if there is none
+    List<Target> targets;  // locks as written, in the order in which they should be taken
+    List<Part> parts;
+    bool opaque = false;      // locks relations that only PostgreSQL will find
+    bool waits_long = false;  // concurrent forms: their waits block nobody and must not be cut short
+    std::string_view warning; // to be said in any case, or empty
+};
+
+} // namespace zdm::core

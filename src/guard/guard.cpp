@@ -1,0 +1,272 @@
+#include "pg/postgres.hpp"
+
+#include "conf/conf.hpp"
+#include "guard/guard.hpp"
+#include "inspect/inspect.hpp"
+#include "pg/compat.hpp"
+#include "pg/memory.hpp"
+#include "pg/report.hpp"
+#include "pg/xact.hpp"
+#include "run/run.hpp"
+
+namespace zdm::guard
+{
+
+namespace
+{
+
+bool use_up_at_end = false;
+
+// Where the hook must not act, and mostly must not even look at a catalog.
+bool stands_aside(const pg::UtilityCall &call)
+{
+    return conf::off() || !inspect::may_concern(call.planned->utilityStmt) ||
+           call.context == PROCESS_UTILITY_SUBCOMMAND || !IsTransactionState() || creating_extension ||
+           IsBinaryUpgrade || IsBootstrapProcessingMode() || IsParallelWorker() || IsInParallelMode() ||
+           RecoveryInProgress() || pg::in_autovacuum_worker() || IsLogicalWorker() || InSecurityRestrictedOperation() ||
+           XactReadOnly || ActivePortal == nullptr;
+}
+
+bool is_restore(const core::Settings &settings)
+{
+    return settings.allow_safety_assured && application_name != nullptr && strcmp(application_name, "pg_restore") == 0;
+}
+
+// One statement on its way through.
+struct Passage {
+    pg::UtilityCall call;
+    core::Settings settings;
+    core::Arena arena;
+    std::string_view text;
+    int location;
+    bool in_block;
+    bool assured;
+    run::Patience patience;
+    inspect::Finding finding;
+    core::Verdict verdict;
+};
+
+// Looks and judges; waits for relations that somebody holds against readers.
+void look(Passage &passage)
+{
+    for (;;) {
+        passage.finding = inspect::facts(passage.arena, passage.call.planned->utilityStmt, passage.text,
+                                         passage.location, inspect::Purpose::Guard);
+        if (passage.finding.busy.relation.oid == InvalidOid) {
+            break;
+        }
+        run::wait_to_look(passage.settings, passage.patience, passage.finding.busy, !passage.in_block);
+    }
+    passage.verdict =
+        core::judge(passage.arena, passage.settings, passage.finding.statement, passage.in_block, passage.assured);
+}
+
+void log_assurance(const Passage &passage)
+{
+    ereport(LOG, (errmsg("zdm.safety_assured used by role \"%s\", application \"%s\"",
+                         GetUserNameFromId(GetUserId(), false), application_name == nullptr ? "" : application_name),
+                  errdetail_log("Statement: %s", pg::cstring(passage.text))));
+}
+
+// safety_assured counts for this statement, and if it came by SET for no other.
+void take_assurance(Passage &passage)
+{
+    if (!passage.settings.safety_assured) {
+        return;
+    }
+    if (!passage.settings.allow_safety_assured) {
+        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("zdm.safety_assured cannot be used here"),
+                        errdetail("zdm.allow_safety_assured is off."),
+                        errhint("RESET zdm.safety_assured, or ask a superuser.")));
+    }
+    passage.assured = true;
+}
+
+void use_up_assurance(const Passage &passage)
+{
+    if (!passage.assured) {
+        return;
+    }
+    log_assurance(passage);
+    if (!conf::safety_assured_is_single_use()) {
+        return;
+    }
+    if (passage.in_block) {
+        use_up_at_end = true;
+    } else {
+        conf::use_up_safety_assured();
+    }
+}
+
+void warn(const Passage &passage)
+{
+    const core::Statement &statement = passage.finding.statement;
+    core::Settings rewriting = passage.settings;
+    core::Verdict would;
+    const bool watching = passage.settings.mode == core::Mode::Warn;
+
+    if (!statement.warning.empty()) {
+        pg::report(WARNING, pg::kWarned, {statement.warning, "", ""});
+    }
+    if (watching) {
+        rewriting.mode = core::Mode::Rewrite;
+        would = core::judge(passage.arena, rewriting, statement, passage.in_block, passage.assured);
+    }
+    if (passage.verdict.ruling == core::Ruling::Warn) {
+        pg::report(
+            WARNING, pg::kWarned,
+            core::warned(passage.arena, passage.settings, statement, passage.verdict, watching ? &would : nullptr),
+            passage.text);
+    }
+}
+
+[[noreturn]] void reject(const Passage &passage)
+{
+    const core::Statement &statement = passage.finding.statement;
+
+    if (passage.verdict.needs_own_transactions) {
+        pg::report(ERROR, "25001",
+                   core::needs_own_transactions(passage.arena, passage.settings, statement, passage.verdict));
+    }
+    pg::report(ERROR, pg::kRejected, core::rejected(passage.arena, passage.settings, statement, passage.verdict));
+    pg_unreachable();
+}
+
+// Under the locks: is it still the statement that was judged?
+bool still_holds(Passage &passage)
+{
+    const inspect::Finding now = inspect::facts(passage.arena, passage.call.planned->utilityStmt, passage.text,
+                                                passage.location, inspect::Purpose::Guard);
+    const core::Verdict verdict =
+        core::judge(passage.arena, passage.settings, now.statement, passage.in_block, passage.assured);
+
+    return now.busy.relation.oid != InvalidOid || now.aside || verdict.ruling <= core::Ruling::Warn;
+}
+
+// As written, under the lock rules.
+bool run_as_written(Passage &passage)
+{
+    const core::Statement &statement = passage.finding.statement;
+    const run::Body body = [](void *arg) {
+        auto *with = static_cast<Passage *>(arg);
+        if (!with->assured && !still_holds(*with)) {
+            return false;
+        }
+        pg::run_next(with->call);
+        return true;
+    };
+
+    if (passage.in_block) {
+        if (!run::climb_in_block(passage.settings, passage.patience, statement.targets, body, &passage)) {
+            look(passage);
+            return false;
+        }
+        return true;
+    }
+    return run::climb(passage.settings, passage.patience, statement.targets, body, &passage);
+}
+
+bool blocks_anybody(const core::Statement &statement)
+{
+    bool any = statement.opaque;
+    for (const core::Target &target : statement.targets) {
+        any = any || core::blocks_others(target.lock);
+    }
+    return any;
+}
+
+// Carries the verdict out. False: the world changed meanwhile, look again.
+bool carry_out(Passage &passage)
+{
+    const core::Statement &statement = passage.finding.statement;
+
+    warn(passage);
+    switch (passage.verdict.ruling) {
+    case core::Ruling::Reject:
+        reject(passage);
+    case core::Ruling::Rewrite: {
+        const core::Plan plan = core::plan(passage.arena, passage.settings, statement);
+        pg::report(NOTICE, pg::kRewritten, core::rewritten(passage.arena, statement, passage.verdict, plan));
+        run::execute(passage.settings, plan, static_cast<MemoryContext>(passage.arena.owner));
+        return true;
+    }
+    case core::Ruling::Pass:
+    case core::Ruling::Warn:
+        break;
+    }
+    if (passage.settings.mode == core::Mode::Warn) {
+        pg::run_next(passage.call);
+        return true;
+    }
+    if (statement.waits_long) {
+        run::unlimited(passage.call);
+        return true;
+    }
+    if (!blocks_anybody(statement)) {
+        pg::run_next(passage.call);
+        return true;
+    }
+    return run_as_written(passage);
+}
+
+void at_transaction_end(XactEvent event, void *arg)
+{
+    if (use_up_at_end && (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)) {
+        use_up_at_end = false;
+        conf::use_up_safety_assured();
+    }
+}
+
+} // namespace
+
+void install()
+{
+    RegisterXactCallback([](XactEvent event, void *arg) { at_transaction_end(event, arg); }, nullptr);
+}
+
+bool guarded() { return !conf::off() && OidIsValid(get_extension_oid("zdm", true)); }
+
+bool process(const pg::UtilityCall &call)
+{
+    if (stands_aside(call) || !guarded()) {
+        return false;
+    }
+    Passage passage{};
+    passage.settings = conf::current();
+    if (is_restore(passage.settings)) {
+        return false;
+    }
+
+    // Survives the commits and aborts in between; the plan cache may take the user's tree away on an abort.
+    MemoryContext before = CurrentMemoryContext;
+    MemoryContext mine = AllocSetContextCreate(PortalContext, "zdm statement", ALLOCSET_DEFAULT_SIZES);
+    MemoryContextSwitchTo(mine);
+    passage.arena = pg::arena(mine);
+    passage.call = call;
+    passage.call.planned = copy_node(call.planned);
+    passage.call.query = pstrdup(call.query == nullptr ? "" : call.query);
+    passage.call.read_only_tree = true;
+    passage.text = inspect::source_of(passage.arena, call.planned, call.query, &passage.location);
+    passage.in_block = IsInTransactionBlock(call.context == PROCESS_UTILITY_TOPLEVEL);
+    passage.patience = run::begin(passage.settings);
+
+    take_assurance(passage);
+    look(passage);
+    if (passage.finding.aside) {
+        const bool restarted = passage.patience.attempts > 0 && !passage.in_block;
+        if (restarted) {
+            pg::with_snapshot([&] { pg::run_next(passage.call); });
+        }
+        MemoryContextSwitchTo(before);
+        return restarted;
+    }
+    use_up_assurance(passage);
+    while (!carry_out(passage)) {
+        look(passage);
+    }
+    MemoryContextSwitchTo(before);
+    // What ran may have left pointers into our copy in the portal's completion data: the portal's end frees it.
+    return true;
+}
+
+} // namespace zdm::guard

@@ -1,0 +1,343 @@
+// ADD COLUMN and ALTER COLUMN TYPE: whether PostgreSQL would rewrite, decided as PostgreSQL decides.
+#include "pg/postgres.hpp"
+
+#include "inspect/forms.hpp"
+#include "pg/memory.hpp"
+
+namespace zdm::inspect
+{
+
+namespace
+{
+
+void refuse(core::Part *part, core::Rule rule, core::Work work, std::string_view hint)
+{
+    part->hazard = true;
+    part->rewritable = false;
+    part->rule = rule;
+    part->work = work;
+    part->hint = hint;
+}
+
+bool is_serial(const TypeName *type)
+{
+    // As transformColumnDefinition does: by name only, these are no types.
+    static const char *const kNames[] = {"smallserial", "serial2", "serial", "serial4", "bigserial", "serial8"};
+
+    if (list_length(type->names) != 1 || type->pct_type) {
+        return false;
+    }
+    for (const char *name : kNames) {
+        if (strcmp(strVal(linitial(type->names)), name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *serial_type(const TypeName *type)
+{
+    const char *name = strVal(linitial(type->names));
+    return strstr(name, "small") != nullptr || strstr(name, "2") != nullptr ? "smallint"
+           : strstr(name, "big") != nullptr || strstr(name, "8") != nullptr ? "bigint"
+                                                                            : "integer";
+}
+
+// The steps that give a column a value per row without a rewrite: fast default for new rows, batches for old ones.
+std::string_view fill_steps(Case &c, const Look &look, std::string_view column, std::string_view type,
+                            std::string_view value, bool not_null)
+{
+    const std::string_view alter = c.concat({"ALTER TABLE ", look.relation.name, " "});
+    return c.concat({alter, "ADD COLUMN ", column, " ", type, ";\n", alter, "ALTER COLUMN ", column, " SET DEFAULT ",
+                     value, ";\nSELECT zdm.backfill(", quote_literal_cstr(pg::cstring(look.relation.name)), ", ",
+                     quote_literal_cstr(pg::cstring(c.concat({column, " = ", value}))), ", ",
+                     quote_literal_cstr(pg::cstring(c.concat({column, " IS NULL"}))), ");\nCALL zdm.wait();",
+                     not_null ? c.concat({"\n", alter, "ALTER COLUMN ", column, " SET NOT NULL;"}) : ""});
+}
+
+std::string_view sequence_steps(Case &c, const Look &look, std::string_view column, const char *type, bool identity,
+                                bool always)
+{
+    const std::string_view bare = core::unquoted(c.arena, column);
+    char *name = ChooseRelationName(pg::cstring(look.relation.bare), pg::cstring(bare), "seq", look.schema, false);
+    const std::string_view sequence =
+        pg::keep(c.arena, quote_qualified_identifier(get_namespace_name(look.schema), name));
+    const std::string_view value = c.concat({"nextval(", quote_literal_cstr(pg::cstring(sequence)), ")"});
+    const std::string_view steps = fill_steps(c, look, column, type, value, true);
+    const std::string_view alter = c.concat({"ALTER TABLE ", look.relation.name, " ALTER COLUMN ", column});
+
+    if (!identity) {
+        return c.concat({"CREATE SEQUENCE ", sequence, " AS ", type, ";\n", steps, "\nALTER SEQUENCE ", sequence,
+                         " OWNED BY ", look.relation.name, ".", column, ";"});
+    }
+    return c.concat({"CREATE SEQUENCE ",
+                     sequence,
+                     " AS ",
+                     type,
+                     ";\n",
+                     steps,
+                     "\n",
+                     alter,
+                     " DROP DEFAULT, ALTER COLUMN ",
+                     column,
+                     " ADD GENERATED ",
+                     always ? "ALWAYS" : "BY DEFAULT",
+                     " AS IDENTITY;\nSELECT setval(pg_get_serial_sequence(",
+                     quote_literal_cstr(pg::cstring(look.relation.name)),
+                     ", ",
+                     quote_literal_cstr(pg::cstring(bare)),
+                     "), nextval(",
+                     quote_literal_cstr(pg::cstring(sequence)),
+                     "));\nDROP SEQUENCE ",
+                     sequence,
+                     ";"});
+}
+
+// Whether the default, planned as ATExecAddColumn does, is volatile.
+bool is_volatile(Case &c, Relation rel, const ColumnDef *column, Node *raw, Oid type, int32 typmod)
+{
+    ParseState *state = make_parsestate(nullptr);
+    state->p_sourcetext = pg::cstring(c.text);
+    Node *value = transformExpr(state, copy_node(raw), EXPR_KIND_COLUMN_DEFAULT);
+    Node *coerced = coerce_to_target_type(state, value, exprType(value), type, typmod, COERCION_ASSIGNMENT,
+                                          COERCE_IMPLICIT_CAST, -1);
+    if (coerced == nullptr) {
+        return false; // PostgreSQL's own error
+    }
+    assign_expr_collations(state, coerced);
+    coerced = reinterpret_cast<Node *>(expression_planner(reinterpret_cast<Expr *>(coerced)));
+    return contain_volatile_functions(coerced);
+}
+
+std::string_view type_name(Case &c, Oid type, int32 typmod)
+{
+    return pg::keep(c.arena, format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN));
+}
+
+void change_type_hint(Case &c, const Look &look, std::string_view column, std::string_view type, core::Part *part)
+{
+    const std::string_view bare = core::unquoted(c.arena, column);
+    const std::string_view fresh = quoted(c, pg::cstring(c.concat({bare, "__new"})));
+    part->hint = c.concat({"SELECT zdm.change_type(", quote_literal_cstr(pg::cstring(look.relation.name)), ", ",
+                           quote_literal_cstr(pg::cstring(bare)), ", ", quote_literal_cstr(pg::cstring(type)),
+                           "); -- this version does not have it yet; by hand: ALTER TABLE ", look.relation.name,
+                           " ADD COLUMN ", fresh, " ", type,
+                           "; keep it equal with a trigger; fill it with zdm.backfill; "
+                           "then swap the two names in one short transaction"});
+}
+
+} // namespace
+
+void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column, core::Part *part)
+{
+    const std::string_view name = quoted(c, column->colname);
+    Node *raw_default = column->raw_default;
+    bool not_null = column->is_not_null;
+    bool references = false;
+    ListCell *cell = nullptr;
+
+    part->form = core::Form::AddColumn;
+    if (look.empty || get_attnum(RelationGetRelid(rel), column->colname) != InvalidAttrNumber) {
+        return; // nothing to rewrite; or PostgreSQL's own error or NOTICE
+    }
+    if (is_serial(column->typeName)) {
+        refuse(part, core::Rule::AddColumnSerial, core::Work::Rewrite,
+               sequence_steps(c, look, name, serial_type(column->typeName), false, false));
+        return;
+    }
+    Oid type = InvalidOid;
+    int32 typmod = -1;
+    typenameTypeIdAndMod(nullptr, column->typeName, &type, &typmod);
+    const std::string_view sql_type = type_name(c, type, typmod);
+
+    foreach (cell, column->constraints) {
+        const auto *constraint = lfirst_node(Constraint, cell);
+        switch (constraint->contype) {
+        case CONSTR_DEFAULT:
+            raw_default = constraint->raw_expr;
+            break;
+        case CONSTR_NOTNULL:
+            not_null = true;
+            break;
+        case CONSTR_FOREIGN:
+            references = true;
+            break;
+        case CONSTR_IDENTITY:
+            refuse(part, core::Rule::AddColumnIdentity, core::Work::Rewrite,
+                   sequence_steps(c, look, name, pg::cstring(sql_type), true,
+                                  constraint->generated_when == ATTRIBUTE_IDENTITY_ALWAYS));
+            return;
+        case CONSTR_GENERATED:
+            refuse(part, core::Rule::AddColumnGeneratedStored, core::Work::Rewrite,
+                   c.concat({"ALTER TABLE ", look.relation.name, " ADD COLUMN ", name, " ", sql_type,
+                             "; keep it with a BEFORE INSERT OR UPDATE trigger; fill it with zdm.backfill"}));
+            return;
+        case CONSTR_CHECK:
+            refuse(part, core::Rule::AddColumnInlineCheck, core::Work::Scan,
+                   c.concat({"ALTER TABLE ", look.relation.name, " ADD COLUMN ", name, " ", sql_type,
+                             "; then ALTER TABLE ", look.relation.name, " ADD CHECK in a statement of its own"}));
+            return;
+        case CONSTR_PRIMARY:
+        case CONSTR_UNIQUE:
+            refuse(
+                part, core::Rule::AddColumnInlineUnique, core::Work::IndexBuild,
+                c.concat({"ALTER TABLE ", look.relation.name, " ADD COLUMN ", name, " ", sql_type, ";\nALTER TABLE ",
+                          look.relation.name,
+                          constraint->contype == CONSTR_UNIQUE ? " ADD UNIQUE (" : " ADD PRIMARY KEY (", name, ");"}));
+            return;
+        default:
+            break;
+        }
+    }
+    if (raw_default != nullptr && is_volatile(c, rel, column, raw_default, type, typmod)) {
+        ParseState *state = make_parsestate(nullptr);
+        Node *value = transformExpr(state, copy_node(raw_default), EXPR_KIND_COLUMN_DEFAULT);
+        refuse(part, core::Rule::AddColumnVolatileDefault, core::Work::Rewrite,
+               fill_steps(c, look, name, sql_type, pg::keep(c.arena, deparse_expression(value, NIL, false, false)),
+                          not_null));
+        return;
+    }
+    if (get_typtype(type) == TYPTYPE_DOMAIN && DomainHasConstraints(type)) {
+        refuse(part, core::Rule::AddColumnConstrainedDomain, core::Work::Rewrite,
+               c.concat({"ALTER TABLE ", look.relation.name, " ADD COLUMN ", name, " ",
+                         type_name(c, getBaseType(type), -1),
+                         "; then add the domain's conditions as CHECK constraints in statements of their own"}));
+        return;
+    }
+    if (references && raw_default != nullptr) {
+        refuse(part, core::Rule::AddColumnInlineFk, core::Work::Scan,
+               c.concat({"ALTER TABLE ", look.relation.name, " ADD COLUMN ", name, " ", sql_type,
+                         " with its default; then ALTER TABLE ", look.relation.name,
+                         " ADD FOREIGN KEY in a statement of its own"}));
+    }
+}
+
+namespace
+{
+
+// ATColumnChangeRequiresRewrite: whether the planned conversion does anything but hand the value on.
+bool converts(Node *expression, AttrNumber column)
+{
+    for (;;) {
+        if (IsA(expression, Var) && castNode(Var, expression)->varattno == column) {
+            return false;
+        }
+        if (IsA(expression, RelabelType)) {
+            expression = reinterpret_cast<Node *>(castNode(RelabelType, expression)->arg);
+        } else if (IsA(expression, CoerceToDomain)) {
+            const auto *domain = castNode(CoerceToDomain, expression);
+            if (DomainHasConstraints(domain->resulttype)) {
+                return true;
+            }
+            expression = reinterpret_cast<Node *>(domain->arg);
+        } else if (IsA(expression, FuncExpr)) {
+            const auto *function = castNode(FuncExpr, expression);
+            if ((function->funcid != F_TIMESTAMPTZ_TIMESTAMP && function->funcid != F_TIMESTAMP_TIMESTAMPTZ) ||
+                TimestampTimestampTzRequiresRewrite()) {
+                return true;
+            }
+            expression = static_cast<Node *>(linitial(function->args));
+        } else {
+            return true;
+        }
+    }
+}
+
+// CheckIndexCompatible, before the type has changed: whether the index can keep its file.
+bool index_survives(Relation index, AttrNumber column, Oid type, Oid collation)
+{
+    const Form_pg_index form = index->rd_index;
+    bool used = false;
+
+    for (int i = 0; i < form->indnatts; i++) {
+        used = used || form->indkey.values[i] == column;
+    }
+    Bitmapset *in_expressions = nullptr;
+    pull_varattnos(reinterpret_cast<Node *>(RelationGetIndexExpressions(index)), 1, &in_expressions);
+    pull_varattnos(reinterpret_cast<Node *>(RelationGetIndexPredicate(index)), 1, &in_expressions);
+    const bool inside = bms_is_member(column - FirstLowInvalidHeapAttributeNumber, in_expressions);
+    if (!used && !inside) {
+        return true;
+    }
+    if (inside || RelationGetIndexExpressions(index) != NIL || RelationGetIndexPredicate(index) != NIL ||
+        !form->indisvalid) {
+        return false;
+    }
+    for (int i = 0; i < form->indnkeyatts; i++) {
+        if (form->indkey.values[i] != column) {
+            continue;
+        }
+        const Oid now = index->rd_opcintype[i];
+        const Oid method = index->rd_rel->relam;
+        const Oid old_type = TupleDescAttr(RelationGetDescr(index), i)->atttypid;
+        HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(RelationGetRelid(index)));
+        bool null = false;
+        const auto *classes = reinterpret_cast<oidvector *>(
+            DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indclass, &null)));
+        const Oid current = classes->values[i];
+        ReleaseSysCache(tuple);
+        // A class that was the default for the old type is asked for anew; a named one stays.
+        const Oid wanted = current == GetDefaultOpClass(old_type, method) ? GetDefaultOpClass(type, method) : current;
+        if (wanted != current || index->rd_indcollation[i] != collation ||
+            (IsPolymorphicType(now) && type != old_type)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+} // namespace
+
+void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cmd, core::Part *part)
+{
+    auto *definition = castNode(ColumnDef, copy_node(cmd->def));
+    const AttrNumber column = get_attnum(RelationGetRelid(rel), cmd->name);
+    ListCell *cell = nullptr;
+    Oid type = InvalidOid;
+    int32 typmod = -1;
+
+    if (column <= 0 || look.empty) {
+        return;
+    }
+    const FormData_pg_attribute *attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
+    typenameTypeIdAndMod(nullptr, definition->typeName, &type, &typmod);
+    const Oid collation = GetColumnDefCollation(nullptr, definition, type);
+
+    ParseState *state = make_parsestate(nullptr);
+    state->p_sourcetext = pg::cstring(c.text);
+    Node *value = nullptr;
+    if (definition->raw_default != nullptr) {
+        ParseNamespaceItem *item = addRangeTableEntryForRelation(state, rel, AccessShareLock, nullptr, false, true);
+        addNSItemToQuery(state, item, false, true, true);
+        value = transformExpr(state, definition->raw_default, EXPR_KIND_ALTER_COL_TRANSFORM);
+    } else {
+        value = reinterpret_cast<Node *>(makeVar(1, column, attr->atttypid, attr->atttypmod, attr->attcollation, 0));
+    }
+    value = coerce_to_target_type(state, value, exprType(value), type, typmod, COERCION_ASSIGNMENT,
+                                  COERCE_IMPLICIT_CAST, -1);
+    if (value == nullptr) {
+        return; // PostgreSQL's own error
+    }
+    assign_expr_collations(state, value);
+    value = reinterpret_cast<Node *>(expression_planner(reinterpret_cast<Expr *>(value)));
+
+    const std::string_view from = type_name(c, attr->atttypid, attr->atttypmod);
+    const std::string_view to = type_name(c, type, typmod);
+    if (converts(value, column)) {
+        refuse(part, core::Rule::AlterColumnTypeRewrite, core::Work::Rewrite, "");
+        part->reason = c.concat({"Column ", part->name, " from ", from, " to ", to, " rewrites every row."});
+        change_type_hint(c, look, part->name, to, part);
+        return;
+    }
+    foreach (cell, RelationGetIndexList(rel)) {
+        with_relation(c, lfirst_oid(cell), [&](Relation index) {
+            if (!index_survives(index, column, type, collation) && !part->hazard) {
+                refuse(part, core::Rule::AlterColumnTypeIndexRebuild, core::Work::IndexBuild, "");
+                part->reason = c.concat({"Index ", qualified(c, RelationGetRelid(index)), " would be rebuilt."});
+                change_type_hint(c, look, part->name, to, part);
+            }
+        });
+    }
+}
+
+} // namespace zdm::inspect

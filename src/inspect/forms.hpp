@@ -1,0 +1,37 @@
+#pragma once
+// One function for each family of statements; all fill Case::out.
+#include "inspect/look.hpp"
+
+namespace zdm::inspect
+{
+
+void alter_table(Case &c, const AlterTableStmt *stmt);
+void create_index(Case &c, const IndexStmt *stmt);
+void drop(Case &c, const DropStmt *stmt);
+void drop_index(Case &c, const DropStmt *stmt);
+void reindex(Case &c, const ReindexStmt *stmt);
+void cluster(Case &c, const ClusterStmt *stmt);
+void vacuum(Case &c, const VacuumStmt *stmt);
+void rename(Case &c, const RenameStmt *stmt);
+// Everything that is instant but locks against others.
+void other(Case &c, const Node *utility);
+
+// Constraint parts of ALTER TABLE. `part` comes with source, relation and lock.
+void add_constraint(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
+void set_not_null(Case &c, Relation rel, const Look &look, const char *column, core::Part *part);
+void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column, core::Part *part);
+void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cmd, core::Part *part);
+
+// Whether valid constraints of the table prove that the column holds no NULL, as the server's own prover decides.
+bool proven_not_null(Relation rel, AttrNumber column);
+
+// Facts about a column list of an index or constraint, shared by CREATE INDEX and ADD UNIQUE / PRIMARY KEY.
+bool may_select(Oid relation);
+
+// The name PostgreSQL would choose for an index over these columns ("key", "idx"; "pkey" for null columns).
+char *choose_index_name(const char *table, Oid schema, List *columns, const char *label, bool constraint);
+
+// CREATE INDEX over an existing one that a failed build left behind: its qualified name, or empty.
+bool is_leftover(Case &c, Oid index, const Look &table, const IndexStmt *wanted);
+
+} // namespace zdm::inspect

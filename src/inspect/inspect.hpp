@@ -1,0 +1,34 @@
+#pragma once
+// From a parse tree and the catalog to facts. Reads only; the strongest lock it takes is ACCESS SHARE, given back
+// before it returns, so that what it says may be old news: decide, lock, decide again.
+#include "core/statement.hpp"
+#include "pg/postgres.hpp"
+
+namespace zdm::inspect
+{
+
+// Whether statements of this kind can be of interest at all. By the node's tag, without the catalog.
+bool may_concern(const Node *utility);
+
+struct Finding {
+    core::Statement statement;
+    bool aside = false; // nothing to guard: private objects, or PostgreSQL will refuse it before it locks
+    core::Target busy;  // oid set: somebody holds this against readers, look again later
+};
+
+enum class Purpose : std::uint8_t {
+    Guard,   // never waits: reports `busy`; leaves what the caller does not own to PostgreSQL's own refusal
+    Explain, // waits for ACCESS SHARE, and judges for whoever will run it
+};
+
+// `text` is the source of the utility statement, `location` where it starts in the string the tree's locations refer
+// to. Raises PostgreSQL's own errors for names and expressions that do not fit.
+Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, Purpose purpose);
+
+// The relation that a statement of our concern is about, or null; whether it may be missing.
+const RangeVar *subject(const Node *utility, bool *may_be_missing);
+
+// The source of a statement, without what surrounds it: comments, blanks, the semicolon.
+std::string_view source_of(core::Arena arena, const PlannedStmt *planned, const char *query, int *location);
+
+} // namespace zdm::inspect

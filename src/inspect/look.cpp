@@ -1,0 +1,130 @@
+#include "inspect/look.hpp"
+
+#include "pg/compat.hpp"
+#include "pg/memory.hpp"
+
+namespace zdm::inspect
+{
+
+namespace
+{
+
+std::uint64_t pages_of(Case &c, Relation rel)
+{
+    if (RELKIND_HAS_STORAGE(rel->rd_rel->relkind)) {
+        return RelationGetNumberOfBlocks(rel);
+    }
+    return 0;
+}
+
+// A partitioned table, or the root of an inheritance tree, is as large as all below it.
+std::uint64_t pages_below(Case &c, Oid oid)
+{
+    std::uint64_t pages = 0;
+    ListCell *cell = nullptr;
+
+    foreach (cell, find_all_inheritors(oid, NoLock, nullptr)) {
+        if (lfirst_oid(cell) != oid) {
+            with_relation(c, lfirst_oid(cell), [&](Relation child) { pages += pages_of(c, child); });
+        }
+    }
+    return pages;
+}
+
+} // namespace
+
+bool look_at(Case &c, const RangeVar *name, Look *look)
+{
+    const Oid oid = RangeVarGetRelid(name, NoLock, true);
+
+    return OidIsValid(oid) && look_at(c, oid, look);
+}
+
+bool look_at(Case &c, Oid oid, Look *look)
+{
+    bool has_children = false;
+    const bool seen = with_relation(c, oid, [&](Relation rel) {
+        const std::uint64_t pages = pages_of(c, rel);
+
+        look->oid = oid;
+        look->relkind = rel->rd_rel->relkind;
+        look->hidden = RelationUsesLocalBuffers(rel) || rel->rd_createSubid != InvalidSubTransactionId;
+        look->catalog = IsCatalogRelation(rel) || IsToastRelation(rel);
+        look->owned = c.purpose == Purpose::Explain || pg::owns_relation(oid, GetUserId());
+        look->partition = rel->rd_rel->relispartition;
+        look->schema = RelationGetNamespace(rel);
+        look->relation = relation_of(c, oid);
+        look->relation.bytes = pages * BLCKSZ;
+        has_children = rel->rd_rel->relhassubclass && rel->rd_rel->relkind != RELKIND_INDEX &&
+                       rel->rd_rel->relkind != RELKIND_PARTITIONED_INDEX;
+    });
+    if (!seen) {
+        return false;
+    }
+    look->has_children = has_children;
+    if (has_children) {
+        look->relation.bytes += pages_below(c, oid) * BLCKSZ;
+    }
+    look->empty = look->relation.bytes == 0;
+    return !c.busy();
+}
+
+bool lock_to_look(Case &c, Oid oid)
+{
+    if (c.purpose == Purpose::Explain) {
+        LockRelationOid(oid, AccessShareLock);
+        return true;
+    }
+    if (ConditionalLockRelationOid(oid, AccessShareLock)) {
+        return true;
+    }
+    c.out->busy = {relation_of(c, oid), core::Lock::AccessShare};
+    return false;
+}
+
+std::string_view quoted(Case &c, const char *identifier) { return pg::keep(c.arena, quote_identifier(identifier)); }
+
+std::string_view qualified(Case &c, Oid oid) { return relation_of(c, oid).name; }
+
+core::Relation relation_of(Case &c, Oid oid)
+{
+    core::Relation relation;
+    const char *name = get_rel_name(oid);
+
+    if (name == nullptr) {
+        return relation;
+    }
+    const char *schema = get_namespace_name(get_rel_namespace(oid));
+    relation.oid = oid;
+    relation.schema = pg::keep(c.arena, schema == nullptr ? "" : schema);
+    relation.bare = pg::keep(c.arena, name);
+    relation.name = pg::keep(c.arena, quote_qualified_identifier(schema, name));
+    return relation;
+}
+
+void want(Case &c, const Look &look, core::Lock lock, bool inherit)
+{
+    want(c, look.oid, lock);
+    if (inherit && look.has_children) {
+        ListCell *cell = nullptr;
+        foreach (cell, find_all_inheritors(look.oid, NoLock, nullptr)) {
+            want(c, lfirst_oid(cell), lock);
+        }
+    }
+}
+
+void want(Case &c, Oid oid, core::Lock lock)
+{
+    if (!OidIsValid(oid)) {
+        return;
+    }
+    for (core::Target &known : c.out->statement.targets) {
+        if (known.relation.oid == oid) {
+            known.lock = lock > known.lock ? lock : known.lock;
+            return;
+        }
+    }
+    c.out->statement.targets.push({relation_of(c, oid), lock});
+}
+
+} // namespace zdm::inspect

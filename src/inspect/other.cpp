@@ -1,0 +1,338 @@
+// Statements that are instant, or refused whole: which relations they lock, and how.
+#include "pg/postgres.hpp"
+
+#include "inspect/forms.hpp"
+#include "pg/memory.hpp"
+
+namespace zdm::inspect
+{
+
+namespace
+{
+
+using core::Lock;
+
+// Wants the lock unless nobody else can see the relation, or PostgreSQL will refuse the statement.
+bool want_named(Case &c, const RangeVar *name, Lock lock, bool inherit)
+{
+    Look look;
+
+    if (name == nullptr || !look_at(c, name, &look) || look.hidden || look.catalog) {
+        return false;
+    }
+    want(c, look, lock, inherit);
+    if (c.out->statement.relation.oid == 0) {
+        c.out->statement.relation = look.relation;
+    }
+    return true;
+}
+
+void want_foreign_key_partners(Case &c, Oid oid, bool referencing_too)
+{
+    with_relation(c, oid, [&](Relation rel) {
+        ListCell *cell = nullptr;
+        foreach (cell, RelationGetFKeyList(rel)) {
+            want(c, static_cast<ForeignKeyCacheInfo *>(lfirst(cell))->confrelid, Lock::AccessExclusive);
+        }
+    });
+    if (referencing_too) {
+        ListCell *cell = nullptr;
+        foreach (cell, heap_truncate_find_FKs(list_make1_oid(oid))) {
+            want(c, lfirst_oid(cell), Lock::AccessExclusive);
+        }
+    }
+}
+
+void drop_relations(Case &c, const DropStmt *stmt)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, stmt->objects) {
+        RangeVar *name = makeRangeVarFromNameList(static_cast<List *>(lfirst(cell)));
+        Look look;
+        if (!look_at(c, name, &look) || look.hidden || look.catalog) {
+            continue;
+        }
+        if (look.partition) {
+            want(c, get_partition_parent(look.oid, true), Lock::AccessExclusive);
+        }
+        want_named(c, name, Lock::AccessExclusive, true);
+        if (look.relkind == RELKIND_RELATION || look.relkind == RELKIND_PARTITIONED_TABLE) {
+            want_foreign_key_partners(c, look.oid, stmt->behavior == DROP_CASCADE);
+        }
+    }
+}
+
+// DROP TRIGGER, RULE, POLICY name ON table
+void drop_from_table(Case &c, const DropStmt *stmt)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, stmt->objects) {
+        List *names = list_copy(static_cast<List *>(lfirst(cell)));
+        want_named(c, makeRangeVarFromNameList(list_truncate(names, list_length(names) - 1)), Lock::AccessExclusive,
+                   false);
+    }
+}
+
+void create_table(Case &c, const CreateStmt *stmt)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, stmt->inhRelations) {
+        const auto *parent = lfirst_node(RangeVar, cell);
+        Look look;
+        if (stmt->partbound != nullptr && look_at(c, parent, &look) && !look.hidden) {
+            want_named(c, parent, Lock::AccessExclusive, false);
+            want(c, get_default_partition_oid(look.oid), Lock::AccessExclusive);
+        }
+    }
+    const auto want_referenced = [&](const Node *node) {
+        if (node != nullptr && IsA(node, Constraint) && castNode(Constraint, node)->contype == CONSTR_FOREIGN) {
+            want_named(c, castNode(Constraint, node)->pktable, Lock::ShareRowExclusive, true);
+        }
+    };
+    foreach (cell, stmt->constraints) {
+        want_referenced(static_cast<Node *>(lfirst(cell)));
+    }
+    foreach (cell, stmt->tableElts) {
+        const auto *element = static_cast<Node *>(lfirst(cell));
+        want_referenced(element);
+        if (IsA(element, ColumnDef)) {
+            ListCell *inner = nullptr;
+            foreach (inner, castNode(ColumnDef, element)->constraints) {
+                want_referenced(static_cast<Node *>(lfirst(inner)));
+            }
+        }
+    }
+}
+
+core::Part whole_statement(Case &c, const Look *look, core::Rule rule, core::Work work, std::string_view hint)
+{
+    core::Part part;
+    part.hazard = true;
+    part.rule = rule;
+    part.lock = Lock::AccessExclusive;
+    part.work = work;
+    part.source = c.text;
+    part.hint = hint;
+    if (look != nullptr) {
+        part.relation = look->relation;
+    }
+    return part;
+}
+
+} // namespace
+
+void drop(Case &c, const DropStmt *stmt)
+{
+    switch (stmt->removeType) {
+    case OBJECT_TABLE:
+    case OBJECT_VIEW:
+    case OBJECT_MATVIEW:
+    case OBJECT_SEQUENCE:
+    case OBJECT_FOREIGN_TABLE:
+        drop_relations(c, stmt);
+        break;
+    case OBJECT_TRIGGER:
+    case OBJECT_RULE:
+    case OBJECT_POLICY:
+        drop_from_table(c, stmt);
+        break;
+    case OBJECT_SCHEMA:
+    case OBJECT_TYPE:
+    case OBJECT_DOMAIN:
+    case OBJECT_FUNCTION:
+    case OBJECT_PROCEDURE:
+    case OBJECT_ROUTINE:
+        c.out->statement.opaque = stmt->behavior == DROP_CASCADE;
+        break;
+    default:
+        break;
+    }
+    if (c.out->statement.targets.empty() && !c.out->statement.opaque) {
+        c.out->aside = true;
+    }
+}
+
+void cluster(Case &c, const ClusterStmt *stmt)
+{
+    Look look;
+
+    if (stmt->relation != nullptr && (!look_at(c, stmt->relation, &look) || look.hidden || look.catalog ||
+                                      !look.owned || look.relkind == RELKIND_VIEW)) {
+        c.out->aside = true;
+        return;
+    }
+    const bool one = stmt->relation != nullptr;
+    c.out->statement.relation = look.relation;
+    core::Part part =
+        whole_statement(c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite,
+                        one ? c.concat({"Reorder it without the lock by pg_repack or pg_squeeze; ALTER TABLE ",
+                                        look.relation.name, " CLUSTER ON the index marks the order for them."})
+                            : "Reorder tables without the lock by pg_repack or pg_squeeze, one at a time.");
+    part.hazard = !one || !look.empty;
+    c.out->statement.parts.push(part);
+    if (one) {
+        want(c, look, Lock::AccessExclusive, true);
+    } else {
+        c.out->statement.opaque = true;
+    }
+}
+
+void vacuum(Case &c, const VacuumStmt *stmt)
+{
+    bool full = false;
+    ListCell *cell = nullptr;
+
+    foreach (cell, stmt->options) {
+        auto *option = lfirst_node(DefElem, cell);
+        if (stmt->is_vacuumcmd && strcmp(option->defname, "full") == 0) {
+            full = defGetBoolean(option);
+        }
+    }
+    c.out->aside = true;
+    if (!full) {
+        return;
+    }
+    if (stmt->rels == NIL) {
+        c.out->aside = false;
+        c.out->statement.opaque = true;
+        c.out->statement.parts.push(
+            whole_statement(c, nullptr, core::Rule::VacuumFull, core::Work::Rewrite, "VACUUM;"));
+        return;
+    }
+    foreach (cell, stmt->rels) {
+        const auto *name = lfirst_node(VacuumRelation, cell)->relation;
+        Look look;
+        if (name == nullptr || !look_at(c, name, &look) || look.hidden || look.catalog || !look.owned ||
+            (look.relkind != RELKIND_RELATION && look.relkind != RELKIND_MATVIEW &&
+             look.relkind != RELKIND_PARTITIONED_TABLE)) {
+            continue;
+        }
+        c.out->aside = false;
+        core::Part part =
+            whole_statement(c, &look, core::Rule::VacuumFull, core::Work::Rewrite,
+                            c.concat({"VACUUM ", look.relation.name,
+                                      "; it makes the space reusable without the lock. To give it back to the "
+                                      "operating system, use pg_repack or pg_squeeze."}));
+        part.hazard = !look.empty;
+        c.out->statement.relation = look.relation;
+        c.out->statement.parts.push(part);
+        want(c, look, Lock::AccessExclusive, true);
+    }
+}
+
+void rename(Case &c, const RenameStmt *stmt)
+{
+    Look look;
+
+    if (stmt->relation == nullptr || !look_at(c, stmt->relation, &look) || look.hidden || look.catalog || !look.owned) {
+        c.out->aside = true;
+        return;
+    }
+    const bool index = look.relkind == RELKIND_INDEX || look.relkind == RELKIND_PARTITIONED_INDEX;
+    const bool table = look.relkind == RELKIND_RELATION || look.relkind == RELKIND_PARTITIONED_TABLE ||
+                       look.relkind == RELKIND_FOREIGN_TABLE || look.relkind == RELKIND_MATVIEW ||
+                       look.relkind == RELKIND_VIEW;
+    const std::string_view place = quote_literal_cstr(pg::cstring(look.relation.name));
+
+    c.out->statement.relation = look.relation;
+    want(c, look, index ? Lock::ShareUpdateExclusive : Lock::AccessExclusive, stmt->renameType == OBJECT_COLUMN);
+    if (stmt->renameType == OBJECT_COLUMN && table && get_attnum(look.oid, stmt->subname) > 0 &&
+        get_attnum(look.oid, stmt->newname) == InvalidAttrNumber) {
+        c.out->statement.parts.push(whole_statement(
+            c, &look, core::Rule::RenameColumn, core::Work::Instant,
+            c.concat({"SELECT zdm.rename_column(", place, ", ", quote_literal_cstr(stmt->subname), ", ",
+                      quote_literal_cstr(stmt->newname),
+                      "); -- this version does not have it yet; by hand: add a column with the new name, keep both "
+                      "equal with a trigger, fill it with zdm.backfill, move the code, drop the old one"})));
+    } else if ((stmt->renameType == OBJECT_TABLE || stmt->renameType == OBJECT_VIEW ||
+                stmt->renameType == OBJECT_MATVIEW || stmt->renameType == OBJECT_FOREIGN_TABLE) &&
+               table && !look.partition && !OidIsValid(get_relname_relid(stmt->newname, look.schema))) {
+        const char *schema = get_namespace_name(look.schema);
+        c.out->statement.parts.push(
+            whole_statement(c, &look, core::Rule::RenameTable, core::Work::Instant,
+                            c.concat({"SELECT zdm.rename_table(", place, ", ", quote_literal_cstr(stmt->newname),
+                                      "); -- this version does not have it yet; by hand, reviewed: BEGIN; SET LOCAL "
+                                      "zdm.safety_assured = on; ",
+                                      c.text, "; CREATE VIEW ", look.relation.name, " AS SELECT * FROM ",
+                                      quote_qualified_identifier(schema, stmt->newname), "; COMMIT;"})));
+    }
+}
+
+void other(Case &c, const Node *utility)
+{
+    ListCell *cell = nullptr;
+
+    switch (nodeTag(utility)) {
+    case T_TruncateStmt: {
+        const auto *stmt = castNode(TruncateStmt, utility);
+        foreach (cell, stmt->relations) {
+            auto *name = lfirst_node(RangeVar, cell);
+            Look look;
+            if (want_named(c, name, Lock::AccessExclusive, name->inh) && stmt->behavior == DROP_CASCADE &&
+                look_at(c, name, &look)) {
+                want_foreign_key_partners(c, look.oid, true);
+            }
+        }
+        break;
+    }
+    case T_CreateTrigStmt:
+        want_named(c, castNode(CreateTrigStmt, utility)->relation, Lock::ShareRowExclusive, true);
+        want_named(c, castNode(CreateTrigStmt, utility)->constrrel, Lock::ShareRowExclusive, false);
+        break;
+    case T_RuleStmt:
+        want_named(c, castNode(RuleStmt, utility)->relation, Lock::AccessExclusive, false);
+        break;
+    case T_CreatePolicyStmt:
+        want_named(c, castNode(CreatePolicyStmt, utility)->table, Lock::AccessExclusive, false);
+        break;
+    case T_AlterPolicyStmt:
+        want_named(c, castNode(AlterPolicyStmt, utility)->table, Lock::AccessExclusive, false);
+        break;
+    case T_LockStmt: {
+        const auto *stmt = castNode(LockStmt, utility);
+        foreach (cell, stmt->relations) {
+            auto *name = lfirst_node(RangeVar, cell);
+            if (!stmt->nowait) {
+                want_named(c, name, lock_of(stmt->mode), name->inh);
+            }
+        }
+        break;
+    }
+    case T_RefreshMatViewStmt: {
+        const auto *stmt = castNode(RefreshMatViewStmt, utility);
+        want_named(c, stmt->relation, stmt->concurrent ? Lock::Exclusive : Lock::AccessExclusive, false);
+        break;
+    }
+    case T_AlterObjectSchemaStmt:
+        want_named(c, castNode(AlterObjectSchemaStmt, utility)->relation, Lock::AccessExclusive, false);
+        break;
+    case T_ViewStmt:
+        if (castNode(ViewStmt, utility)->replace) {
+            want_named(c, castNode(ViewStmt, utility)->view, Lock::AccessExclusive, false);
+        }
+        break;
+    case T_AlterSeqStmt:
+        want_named(c, castNode(AlterSeqStmt, utility)->sequence, Lock::ShareRowExclusive, false);
+        break;
+    case T_CreateStmt:
+        create_table(c, castNode(CreateStmt, utility));
+        break;
+    case T_AlterTableMoveAllStmt:
+    case T_AlterDomainStmt:
+    case T_DropOwnedStmt:
+        c.out->statement.opaque = true;
+        break;
+    default:
+        break;
+    }
+    bool any = c.out->statement.opaque;
+    for (const core::Target &target : c.out->statement.targets) {
+        any = any || core::blocks_others(target.lock);
+    }
+    c.out->aside = c.out->aside || !any;
+}
+
+} // namespace zdm::inspect

@@ -1,0 +1,157 @@
+#include "pg/postgres.hpp"
+
+#include "inspect/forms.hpp"
+#include "pg/memory.hpp"
+
+namespace zdm::inspect
+{
+
+bool may_concern(const Node *utility)
+{
+    switch (nodeTag(utility)) {
+    case T_AlterTableStmt:
+    case T_IndexStmt:
+    case T_DropStmt:
+    case T_ReindexStmt:
+    case T_ClusterStmt:
+    case T_VacuumStmt:
+    case T_RenameStmt:
+    case T_TruncateStmt:
+    case T_CreateTrigStmt:
+    case T_RuleStmt:
+    case T_CreatePolicyStmt:
+    case T_AlterPolicyStmt:
+    case T_LockStmt:
+    case T_RefreshMatViewStmt:
+    case T_AlterObjectSchemaStmt:
+    case T_ViewStmt:
+    case T_AlterSeqStmt:
+    case T_CreateStmt:
+    case T_AlterTableMoveAllStmt:
+    case T_AlterDomainStmt:
+    case T_DropOwnedStmt:
+        return true;
+    default:
+        return false;
+    }
+}
+
+Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, Purpose purpose)
+{
+    Finding finding;
+    Case c{arena, text, location, purpose, &finding};
+
+    finding.statement.text = text;
+    finding.statement.tag = CreateCommandName(const_cast<Node *>(utility));
+    finding.statement.targets = core::List<core::Target>(arena);
+    finding.statement.parts = core::List<core::Part>(arena);
+
+    switch (nodeTag(utility)) {
+    case T_AlterTableStmt:
+        alter_table(c, castNode(AlterTableStmt, utility));
+        break;
+    case T_IndexStmt:
+        create_index(c, castNode(IndexStmt, utility));
+        break;
+    case T_DropStmt:
+        if (castNode(DropStmt, utility)->removeType == OBJECT_INDEX) {
+            drop_index(c, castNode(DropStmt, utility));
+        } else {
+            drop(c, castNode(DropStmt, utility));
+        }
+        break;
+    case T_ReindexStmt:
+        reindex(c, castNode(ReindexStmt, utility));
+        break;
+    case T_ClusterStmt:
+        cluster(c, castNode(ClusterStmt, utility));
+        break;
+    case T_VacuumStmt:
+        vacuum(c, castNode(VacuumStmt, utility));
+        break;
+    case T_RenameStmt:
+        rename(c, castNode(RenameStmt, utility));
+        break;
+    default:
+        other(c, utility);
+        break;
+    }
+    return finding;
+}
+
+const RangeVar *subject(const Node *utility, bool *may_be_missing)
+{
+    *may_be_missing = false;
+    switch (nodeTag(utility)) {
+    case T_AlterTableStmt:
+        *may_be_missing = castNode(AlterTableStmt, utility)->missing_ok;
+        return castNode(AlterTableStmt, utility)->relation;
+    case T_IndexStmt:
+        return castNode(IndexStmt, utility)->relation;
+    case T_ReindexStmt:
+        return castNode(ReindexStmt, utility)->relation;
+    case T_ClusterStmt:
+        return castNode(ClusterStmt, utility)->relation;
+    case T_RenameStmt:
+        *may_be_missing = castNode(RenameStmt, utility)->missing_ok;
+        return castNode(RenameStmt, utility)->relation;
+    case T_TruncateStmt:
+        return linitial_node(RangeVar, castNode(TruncateStmt, utility)->relations);
+    case T_CreateTrigStmt:
+        return castNode(CreateTrigStmt, utility)->relation;
+    case T_RuleStmt:
+        return castNode(RuleStmt, utility)->relation;
+    case T_CreatePolicyStmt:
+        return castNode(CreatePolicyStmt, utility)->table;
+    case T_AlterPolicyStmt:
+        return castNode(AlterPolicyStmt, utility)->table;
+    case T_LockStmt:
+        return linitial_node(RangeVar, castNode(LockStmt, utility)->relations);
+    case T_RefreshMatViewStmt:
+        return castNode(RefreshMatViewStmt, utility)->relation;
+    case T_AlterObjectSchemaStmt:
+        *may_be_missing = castNode(AlterObjectSchemaStmt, utility)->missing_ok;
+        return castNode(AlterObjectSchemaStmt, utility)->relation;
+    case T_AlterSeqStmt:
+        *may_be_missing = castNode(AlterSeqStmt, utility)->missing_ok;
+        return castNode(AlterSeqStmt, utility)->sequence;
+    case T_VacuumStmt: {
+        List *relations = castNode(VacuumStmt, utility)->rels;
+        return relations == NIL ? nullptr : linitial_node(VacuumRelation, relations)->relation;
+    }
+    case T_DropStmt: {
+        const auto *drop = castNode(DropStmt, utility);
+        *may_be_missing = drop->missing_ok;
+        switch (drop->removeType) {
+        case OBJECT_TABLE:
+        case OBJECT_VIEW:
+        case OBJECT_MATVIEW:
+        case OBJECT_SEQUENCE:
+        case OBJECT_FOREIGN_TABLE:
+        case OBJECT_INDEX:
+            return makeRangeVarFromNameList(static_cast<List *>(linitial(drop->objects)));
+        default:
+            return nullptr;
+        }
+    }
+    default:
+        return nullptr;
+    }
+}
+
+std::string_view source_of(core::Arena arena, const PlannedStmt *planned, const char *query, int *location)
+{
+    int where = planned->stmt_location;
+    int length = planned->stmt_len;
+
+    if (query == nullptr) {
+        *location = 0;
+        return "";
+    }
+    // Skips blanks around the statement, as pg_stat_statements does.
+    const char *start = CleanQuerytext(query, &where, &length);
+    *location = where;
+    return pg::keep(arena, std::string_view(start, static_cast<std::size_t>(length)));
+}
+
+} // namespace zdm::inspect

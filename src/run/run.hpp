@@ -1,0 +1,62 @@
+#pragma once
+// A plan, now: steps across transactions, the lock ladder, who blocks us.
+#include "core/plan.hpp"
+#include "core/words.hpp"
+#include "pg/utility.hpp"
+
+namespace zdm::run
+{
+
+// How long to go on. statement_timeout ends it a little earlier than itself, so that the error names the blockers.
+struct Patience {
+    TimestampTz started;
+    TimestampTz deadline;
+    int attempts;
+
+    [[nodiscard]] bool over() const { return GetCurrentTimestamp() >= deadline; }
+};
+Patience begin(const core::Settings &settings);
+
+// Sleeps interruptibly. The caller holds nothing that others may want.
+void wait_ms(int ms);
+
+enum class Outcome : std::uint8_t {
+    Done,
+    Behind,  // somebody with an old transaction holds what we want: nothing was asked for
+    Changed, // under the locks the statement means something else than before
+};
+
+// Takes all locks within settings.lock_timeout_ms and runs body under what is left of it. Raises 55P03.
+// `blocked_on` says what was being waited for. Body returns whether it ran (else: Changed).
+using Body = bool (*)(void *arg);
+Outcome under_locks(const core::Settings &settings, const core::List<core::Target> &targets, Body body, void *arg,
+                    core::Target *blocked_on);
+
+// The same for a statement that owns its transaction: again and again in fresh transactions that hold nothing
+// meanwhile. May commit and abort. Leaves a transaction open. False: Changed, a fresh transaction is open.
+// Raises 55P03 naming the blockers.
+bool climb(const core::Settings &settings, Patience &patience, const core::List<core::Target> &targets, Body body,
+           void *arg);
+
+// The same inside a user's transaction block: locks in a subtransaction, body outside of it.
+bool climb_in_block(const core::Settings &settings, Patience &patience, const core::List<core::Target> &targets,
+                    Body body, void *arg);
+
+// After a failed look at a relation: waits for it, or raises 55P03.
+void wait_to_look(const core::Settings &settings, Patience &patience, const core::Target &busy, bool own_transaction);
+
+// Runs a plan to its end, or undoes it and raises what stopped it. Must be called at top level, outside a block.
+void execute(const core::Settings &settings, const core::Plan &plan, MemoryContext keep);
+
+// Runs a statement whose waits block nobody without lock_timeout: one that fires in the middle of a concurrent build
+// leaves an INVALID index.
+void unlimited(const pg::UtilityCall &call);
+
+// Sessions that hold a lock which conflicts with the wanted one.
+core::List<core::Blocker> blockers(core::Arena arena, const core::Target &wanted);
+
+// Whether one of them has been in its transaction for longer than settings.long_transaction_ms. Autovacuum that can
+// be sent away does not count.
+bool behind_long_transaction(const core::Settings &settings, const core::Target &wanted);
+
+} // namespace zdm::run
