@@ -93,7 +93,7 @@ backfill_run() {
     if [ "$1" = update ]; then
         sql -c 'UPDATE t SET v = b' || give_up "the UPDATE failed"
     else
-        job=$(sql -c "SELECT zdm.backfill('t', 'v = b')") && sql -c "CALL zdm.wait($job)" || give_up "the backfill failed"
+        job=$(sql -c "SELECT zdm.backfill('t', 'v = b')") && sql -c "CALL zdm.wait($job, '10 min')" || give_up "the backfill failed"
     fi
     took=$(perl -e 'print $ARGV[1] - $ARGV[0]' "$from" "$EPOCHREALTIME")
     left=$(sql -c 'SELECT count(*) FROM t WHERE v IS DISTINCT FROM b')
