@@ -69,6 +69,12 @@ private:
     std::size_t room_ = 0;
 };
 
+// text from `from` on, `size` characters. substr() would throw, which this house cannot.
+inline std::string_view part_of(std::string_view text, std::size_t from, std::size_t size)
+{
+    return {text.data() + from, size};
+}
+
 // All pieces one after the other, zero-terminated.
 std::string_view concat(Arena arena, std::initializer_list<std::string_view> pieces);
 

@@ -149,13 +149,15 @@ void plan_create_index(Draft &draft, const Part &part)
         draft
             .act(StepKind::Concurrent, part, Lock::ShareUpdateExclusive, Work::Instant,
                  draft.text({"DROP INDEX CONCURRENTLY IF EXISTS ", part.leftover}))
-            .index = part.label;
+            .leftover = part.label;
     }
-    draft.act(StepKind::Concurrent, part, Lock::ShareUpdateExclusive, Work::IndexBuild,
-              draft.text({"CREATE ", part.unique ? "UNIQUE " : "", "INDEX CONCURRENTLY ",
-                          part.if_not_exists ? "IF NOT EXISTS " : "", part.name, " ON ", part.only ? "ONLY " : "",
-                          part.relation.name, " ", part.definition}),
-              draft.text({"DROP INDEX CONCURRENTLY IF EXISTS ", part.qualified}));
+    draft
+        .act(StepKind::Concurrent, part, Lock::ShareUpdateExclusive, Work::IndexBuild,
+             draft.text({"CREATE ", part.unique ? "UNIQUE " : "", "INDEX CONCURRENTLY ",
+                         part.if_not_exists ? "IF NOT EXISTS " : "", part.name, " ON ", part.only ? "ONLY " : "",
+                         part.relation.name, " ", part.definition}),
+             draft.text({"DROP INDEX CONCURRENTLY IF EXISTS ", part.qualified}))
+        .builds = part.label;
 }
 
 void plan_not_null(Draft &draft, const Part &first, const List<std::string_view> &columns)

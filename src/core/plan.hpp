@@ -47,7 +47,8 @@ struct Step {
     Relation partner; // locked likewise, with partner_lock; oid 0 if there is none
     Lock partner_lock = Lock::None;
     Violation violation;
-    std::string_view index; // Concurrent: bare name of a leftover; if it is not INVALID any more there is nothing to do
+    std::string_view leftover; // Concurrent: bare name of an index; unless it is INVALID there is nothing to do
+    std::string_view builds;   // Concurrent: bare name of the index that must be valid afterwards
 };
 
 struct Plan {

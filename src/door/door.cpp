@@ -3,7 +3,9 @@
 
 #include "conf/conf.hpp"
 #include "guard/guard.hpp"
+#include "jobs/jobs.hpp"
 #include "pg/utility.hpp"
+#include "run/run.hpp"
 
 extern "C" {
 // PGDLLEXPORT is empty on ELF before 16, and we compile with -fvisibility=hidden.
@@ -13,6 +15,7 @@ void _PG_init(void);
 #pragma GCC visibility pop
 
 static object_access_hook_type next_object_access = nullptr;
+static emit_log_hook_type next_emit_log = nullptr;
 
 static void zdm_process_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
                                 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
@@ -34,6 +37,14 @@ static void zdm_object_access(ObjectAccessType access, Oid class_id, Oid object_
         next_object_access(access, class_id, object_id, sub_id, arg);
     }
 }
+
+static void zdm_emit_log(ErrorData *line)
+{
+    zdm::run::on_log(line);
+    if (next_emit_log != nullptr) {
+        next_emit_log(line);
+    }
+}
 }
 
 void _PG_init(void)
@@ -46,4 +57,7 @@ void _PG_init(void)
     ProcessUtility_hook = zdm_process_utility;
     next_object_access = object_access_hook;
     object_access_hook = zdm_object_access;
+    next_emit_log = emit_log_hook;
+    emit_log_hook = zdm_emit_log;
+    zdm::jobs::install(preloaded);
 }

@@ -2,6 +2,7 @@
 
 #include "conf/conf.hpp"
 #include "guard/guard.hpp"
+#include "guard/renames.hpp"
 #include "inspect/inspect.hpp"
 #include "pg/compat.hpp"
 #include "pg/memory.hpp"
@@ -44,6 +45,7 @@ struct Passage {
     run::Patience patience;
     inspect::Finding finding;
     core::Verdict verdict;
+    bool judged_later;
 };
 
 // Looks and judges; waits for relations that somebody holds against readers.
@@ -132,6 +134,26 @@ void warn(const Passage &passage)
     pg_unreachable();
 }
 
+// Whether all that speaks against the statement is a rename of a table in a transaction that may yet make up for it.
+bool can_wait_for_commit(const Passage &passage)
+{
+    for (const core::Part &part : passage.verdict.findings) {
+        if (part.rule != core::Rule::RenameTable) {
+            return false;
+        }
+    }
+    return passage.in_block && passage.verdict.ruling == core::Ruling::Reject;
+}
+
+void judge_at_commit(Passage &passage)
+{
+    const core::Statement &statement = passage.finding.statement;
+    const core::Report report = core::rejected(passage.arena, passage.settings, statement, passage.verdict);
+
+    note_rename(statement.relation.oid, report.message, report.detail, report.hint);
+    passage.judged_later = true;
+}
+
 // Under the locks: is it still the statement that was judged?
 bool still_holds(Passage &passage)
 {
@@ -149,7 +171,7 @@ bool run_as_written(Passage &passage)
     const core::Statement &statement = passage.finding.statement;
     const run::Body body = [](void *arg) {
         auto *with = static_cast<Passage *>(arg);
-        if (!with->assured && !still_holds(*with)) {
+        if (!with->assured && !with->judged_later && !still_holds(*with)) {
             return false;
         }
         pg::run_next(with->call);
@@ -183,7 +205,11 @@ bool carry_out(Passage &passage)
     warn(passage);
     switch (passage.verdict.ruling) {
     case core::Ruling::Reject:
-        reject(passage);
+        if (!can_wait_for_commit(passage)) {
+            reject(passage);
+        }
+        judge_at_commit(passage);
+        break;
     case core::Ruling::Rewrite: {
         const core::Plan plan = core::plan(passage.arena, passage.settings, statement);
         pg::report(NOTICE, pg::kRewritten, core::rewritten(passage.arena, statement, passage.verdict, plan));
@@ -199,7 +225,7 @@ bool carry_out(Passage &passage)
         return true;
     }
     if (statement.waits_long) {
-        run::unlimited(passage.call);
+        run::unlimited(passage.call, passage.text);
         return true;
     }
     if (!blocks_anybody(statement)) {
@@ -211,6 +237,7 @@ bool carry_out(Passage &passage)
 
 void at_transaction_end(XactEvent event, void *arg)
 {
+    renames_at_transaction_event(event);
     if (use_up_at_end && (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)) {
         use_up_at_end = false;
         conf::use_up_safety_assured();
@@ -222,6 +249,9 @@ void at_transaction_end(XactEvent event, void *arg)
 void install()
 {
     RegisterXactCallback([](XactEvent event, void *arg) { at_transaction_end(event, arg); }, nullptr);
+    RegisterSubXactCallback([](SubXactEvent event, SubTransactionId mine, SubTransactionId parent,
+                               void *arg) { renames_at_subtransaction_event(event, mine, parent); },
+                            nullptr);
 }
 
 bool guarded() { return !conf::off() && OidIsValid(get_extension_oid("zdm", true)); }
@@ -258,6 +288,7 @@ bool process(const pg::UtilityCall &call)
             pg::with_snapshot([&] { pg::run_next(passage.call); });
         }
         MemoryContextSwitchTo(before);
+        MemoryContextDelete(mine);
         return restarted;
     }
     use_up_assurance(passage);
@@ -265,7 +296,7 @@ bool process(const pg::UtilityCall &call)
         look(passage);
     }
     MemoryContextSwitchTo(before);
-    // What ran may have left pointers into our copy in the portal's completion data: the portal's end frees it.
+    MemoryContextDelete(mine);
     return true;
 }
 

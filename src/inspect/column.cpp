@@ -128,13 +128,73 @@ void change_type_hint(Case &c, const Look &look, std::string_view column, std::s
 
 } // namespace
 
+namespace
+{
+
+// What ADD COLUMN says besides name and type.
+struct Clauses {
+    Node *value = nullptr; // DEFAULT
+    bool not_null = false;
+    bool references = false;
+};
+
+// Reads the column's constraints. True if one of them is the hazard.
+bool inline_hazard(Case &c, const Look &look, const ColumnDef *column, std::string_view name, std::string_view type,
+                   Clauses *clauses, core::Part *part)
+{
+    const std::string_view alter = c.concat({"ALTER TABLE ", look.relation.name, " "});
+    const std::string_view add = c.concat({alter, "ADD COLUMN ", name, " ", type});
+    ListCell *cell = nullptr;
+
+    clauses->value = column->raw_default;
+    clauses->not_null = column->is_not_null;
+    foreach (cell, column->constraints) {
+        const auto *constraint = lfirst_node(Constraint, cell);
+        switch (constraint->contype) {
+        case CONSTR_DEFAULT:
+            clauses->value = constraint->raw_expr;
+            break;
+        case CONSTR_NOTNULL:
+            clauses->not_null = true;
+            break;
+        case CONSTR_FOREIGN:
+            clauses->references = true;
+            break;
+        case CONSTR_IDENTITY:
+            refuse(part, core::Rule::AddColumnIdentity, core::Work::Rewrite,
+                   sequence_steps(c, look, name, pg::cstring(type), true,
+                                  constraint->generated_when == ATTRIBUTE_IDENTITY_ALWAYS));
+            return true;
+        case CONSTR_GENERATED:
+            refuse(part, core::Rule::AddColumnGeneratedStored, core::Work::Rewrite,
+                   c.concat({add, "; keep it with a BEFORE INSERT OR UPDATE trigger; fill it with zdm.backfill"}));
+            return true;
+        case CONSTR_CHECK:
+            refuse(part, core::Rule::AddColumnInlineCheck, core::Work::Scan,
+                   c.concat({add, "; then ", alter, "ADD CHECK in a statement of its own"}));
+            return true;
+        case CONSTR_PRIMARY:
+        case CONSTR_UNIQUE:
+            refuse(part, core::Rule::AddColumnInlineUnique, core::Work::IndexBuild,
+                   c.concat({add, ";\n", alter,
+                             constraint->contype == CONSTR_UNIQUE ? "ADD UNIQUE (" : "ADD PRIMARY KEY (", name, ");"}));
+            return true;
+        default:
+            break;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
 void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column, core::Part *part)
 {
     const std::string_view name = quoted(c, column->colname);
-    Node *raw_default = column->raw_default;
-    bool not_null = column->is_not_null;
-    bool references = false;
-    ListCell *cell = nullptr;
+    const std::string_view alter = c.concat({"ALTER TABLE ", look.relation.name, " ADD "});
+    Clauses clauses;
+    Oid type = InvalidOid;
+    int32 typmod = -1;
 
     part->form = core::Form::AddColumn;
     if (look.empty || get_attnum(RelationGetRelid(rel), column->colname) != InvalidAttrNumber) {
@@ -145,70 +205,25 @@ void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column
                sequence_steps(c, look, name, serial_type(column->typeName), false, false));
         return;
     }
-    Oid type = InvalidOid;
-    int32 typmod = -1;
     typenameTypeIdAndMod(nullptr, column->typeName, &type, &typmod);
     const std::string_view sql_type = type_name(c, type, typmod);
 
-    foreach (cell, column->constraints) {
-        const auto *constraint = lfirst_node(Constraint, cell);
-        switch (constraint->contype) {
-        case CONSTR_DEFAULT:
-            raw_default = constraint->raw_expr;
-            break;
-        case CONSTR_NOTNULL:
-            not_null = true;
-            break;
-        case CONSTR_FOREIGN:
-            references = true;
-            break;
-        case CONSTR_IDENTITY:
-            refuse(part, core::Rule::AddColumnIdentity, core::Work::Rewrite,
-                   sequence_steps(c, look, name, pg::cstring(sql_type), true,
-                                  constraint->generated_when == ATTRIBUTE_IDENTITY_ALWAYS));
-            return;
-        case CONSTR_GENERATED:
-            refuse(part, core::Rule::AddColumnGeneratedStored, core::Work::Rewrite,
-                   c.concat({"ALTER TABLE ", look.relation.name, " ADD COLUMN ", name, " ", sql_type,
-                             "; keep it with a BEFORE INSERT OR UPDATE trigger; fill it with zdm.backfill"}));
-            return;
-        case CONSTR_CHECK:
-            refuse(part, core::Rule::AddColumnInlineCheck, core::Work::Scan,
-                   c.concat({"ALTER TABLE ", look.relation.name, " ADD COLUMN ", name, " ", sql_type,
-                             "; then ALTER TABLE ", look.relation.name, " ADD CHECK in a statement of its own"}));
-            return;
-        case CONSTR_PRIMARY:
-        case CONSTR_UNIQUE:
-            refuse(
-                part, core::Rule::AddColumnInlineUnique, core::Work::IndexBuild,
-                c.concat({"ALTER TABLE ", look.relation.name, " ADD COLUMN ", name, " ", sql_type, ";\nALTER TABLE ",
-                          look.relation.name,
-                          constraint->contype == CONSTR_UNIQUE ? " ADD UNIQUE (" : " ADD PRIMARY KEY (", name, ");"}));
-            return;
-        default:
-            break;
-        }
+    if (inline_hazard(c, look, column, name, sql_type, &clauses, part)) {
+        return;
     }
-    if (raw_default != nullptr && is_volatile(c, rel, column, raw_default, type, typmod)) {
-        ParseState *state = make_parsestate(nullptr);
-        Node *value = transformExpr(state, copy_node(raw_default), EXPR_KIND_COLUMN_DEFAULT);
+    if (clauses.value != nullptr && is_volatile(c, rel, column, clauses.value, type, typmod)) {
+        Node *value = transformExpr(make_parsestate(nullptr), copy_node(clauses.value), EXPR_KIND_COLUMN_DEFAULT);
         refuse(part, core::Rule::AddColumnVolatileDefault, core::Work::Rewrite,
                fill_steps(c, look, name, sql_type, pg::keep(c.arena, deparse_expression(value, NIL, false, false)),
-                          not_null));
-        return;
-    }
-    if (get_typtype(type) == TYPTYPE_DOMAIN && DomainHasConstraints(type)) {
+                          clauses.not_null));
+    } else if (get_typtype(type) == TYPTYPE_DOMAIN && DomainHasConstraints(type)) {
         refuse(part, core::Rule::AddColumnConstrainedDomain, core::Work::Rewrite,
-               c.concat({"ALTER TABLE ", look.relation.name, " ADD COLUMN ", name, " ",
-                         type_name(c, getBaseType(type), -1),
+               c.concat({alter, "COLUMN ", name, " ", type_name(c, getBaseType(type), -1),
                          "; then add the domain's conditions as CHECK constraints in statements of their own"}));
-        return;
-    }
-    if (references && raw_default != nullptr) {
+    } else if (clauses.references && clauses.value != nullptr) {
         refuse(part, core::Rule::AddColumnInlineFk, core::Work::Scan,
-               c.concat({"ALTER TABLE ", look.relation.name, " ADD COLUMN ", name, " ", sql_type,
-                         " with its default; then ALTER TABLE ", look.relation.name,
-                         " ADD FOREIGN KEY in a statement of its own"}));
+               c.concat({alter, "COLUMN ", name, " ", sql_type, " with its default; then ", alter,
+                         "FOREIGN KEY in a statement of its own"}));
     }
 }
 

@@ -22,10 +22,20 @@ void set_not_null(Case &c, Relation rel, const Look &look, const char *column, c
 void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column, core::Part *part);
 void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cmd, core::Part *part);
 
+void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
+void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
+void add_key_using_index(Case &c, Relation rel, const Look &look, const Constraint *constraint, core::Part *part);
+
+// The name the statement gives, or the one PostgreSQL would choose; the words then say it.
+void name_it(Case &c, core::Part *part, const char *given, const char *chosen);
+// A free name for the CHECK that proves part->nullable.
+void name_proof(Case &c, Relation rel, core::Part *part);
+const char *column_name(Relation rel, AttrNumber attnum);
+
 // Whether valid constraints of the table prove that the column holds no NULL, as the server's own prover decides.
 bool proven_not_null(Relation rel, AttrNumber column);
 
-// Facts about a column list of an index or constraint, shared by CREATE INDEX and ADD UNIQUE / PRIMARY KEY.
+// Whether a SELECT of ours would be allowed and see every row.
 bool may_select(Oid relation);
 
 // The name PostgreSQL would choose for an index over these columns ("key", "idx"; "pkey" for null columns).

@@ -49,7 +49,7 @@ std::string_view definition(Case &c, const IndexStmt *stmt)
 
 bool is_exclusion(Oid constraint)
 {
-    HeapTuple tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+    HeapTuple tuple = OidIsValid(constraint) ? SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint)) : nullptr;
     const bool yes = HeapTupleIsValid(tuple) &&
                      reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple))->contype == CONSTRAINT_EXCLUSION;
     if (HeapTupleIsValid(tuple)) {
@@ -123,21 +123,19 @@ bool may_select(Oid relation)
            check_enable_rls(relation, InvalidOid, true) != RLS_ENABLED;
 }
 
-void create_index(Case &c, const IndexStmt *stmt)
+namespace
 {
-    core::Statement &statement = c.out->statement;
-    Look look;
 
-    if (stmt->relation == nullptr || !look_at(c, stmt->relation, &look) || look.hidden || look.catalog || !look.owned ||
-        (look.relkind != RELKIND_RELATION && look.relkind != RELKIND_MATVIEW &&
-         look.relkind != RELKIND_PARTITIONED_TABLE)) {
-        c.out->aside = true;
-        return;
-    }
-    statement.relation = look.relation;
-    statement.waits_long = stmt->concurrent;
+bool can_be_indexed(const Look &look)
+{
+    return look.relkind == RELKIND_RELATION || look.relkind == RELKIND_MATVIEW ||
+           look.relkind == RELKIND_PARTITIONED_TABLE;
+}
 
+core::Part describe_index(Case &c, const IndexStmt *stmt, const Look &look)
+{
     core::Part part;
+
     part.columns = core::List<std::string_view>(c.arena);
     part.form = core::Form::CreateIndex;
     part.relation = look.relation;
@@ -152,121 +150,192 @@ void create_index(Case &c, const IndexStmt *stmt)
     part.name = quoted(c, pg::cstring(part.label));
     part.qualified =
         pg::keep(c.arena, quote_qualified_identifier(get_namespace_name(look.schema), pg::cstring(part.label)));
+    return part;
+}
+
+// Which hazard building it would be.
+void classify_index(Case &c, const IndexStmt *stmt, const Look &look, core::Part *part)
+{
+    if (look.relkind == RELKIND_PARTITIONED_TABLE) {
+        part->hazard = !part->only && !look.empty && !stmt->concurrent;
+        part->rule = core::Rule::CreateIndexPartitioned;
+        part->hint =
+            c.concat({"CREATE ", stmt->unique ? "UNIQUE " : "", "INDEX ", part->name, " ON ONLY ", look.relation.name,
+                      " ", part->definition, "; then, for each partition, CREATE INDEX CONCURRENTLY and ALTER INDEX ",
+                      part->qualified, " ATTACH PARTITION"});
+        return;
+    }
+    part->rewritable = !part->definition.empty();
+    if (!part->leftover.empty()) {
+        part->hazard = true;
+        part->rule = core::Rule::CicIfNotExistsInvalid;
+        part->reason = c.concat({"Index ", part->qualified, " is left over from a failed build."});
+    } else {
+        part->hazard = !stmt->concurrent && !look.empty;
+        part->rule = core::Rule::CreateIndexBlocking;
+    }
+}
+
+} // namespace
+
+void create_index(Case &c, const IndexStmt *stmt)
+{
+    core::Statement &statement = c.out->statement;
+    Look look;
+
+    if (stmt->relation == nullptr || !look_at(c, stmt->relation, &look) || look.hidden || look.catalog || !look.owned ||
+        !can_be_indexed(look)) {
+        c.out->aside = true;
+        return;
+    }
+    core::Part part = describe_index(c, stmt, look);
+    statement.relation = look.relation;
+    statement.waits_long = stmt->concurrent;
     want(c, look, part.lock, !part.only);
 
     const Oid existing = get_relname_relid(pg::cstring(part.label), look.schema);
-    if (OidIsValid(existing)) {
-        if (is_leftover(c, existing, look, stmt)) {
-            part.leftover = part.qualified;
-        } else {
-            // PostgreSQL's own answer, without a build that could only fail.
-            const bool invalid = get_rel_relkind(existing) == RELKIND_INDEX && !get_index_isvalid(existing);
+    if (OidIsValid(existing) && !is_leftover(c, existing, look, stmt)) {
+        // PostgreSQL's own answer, without a build that could only fail.
+        if (get_rel_relkind(existing) == RELKIND_INDEX && !get_index_isvalid(existing)) {
             statement.warning =
-                invalid
-                    ? c.concat({"index ", part.qualified, " exists, is invalid, and is not what this statement builds"})
-                    : "";
-            statement.parts.push(part);
-            return;
+                c.concat({"index ", part.qualified, " exists, is invalid, and is not what this statement builds"});
         }
+        statement.parts.push(part);
+        return;
     }
-
+    part.leftover = OidIsValid(existing) ? part.qualified : "";
     part.definition = definition(c, stmt);
     part.probe = may_select(look.oid);
     with_relation(c, look.oid, [&](Relation rel) {
-        const IndexStmt *analyzed = transformIndexStmt(look.oid, copy_node(stmt), pg::cstring(c.text));
-        describe_keys(c, rel, analyzed, &part);
+        describe_keys(c, rel, transformIndexStmt(look.oid, copy_node(stmt), pg::cstring(c.text)), &part);
     });
-
-    if (look.relkind == RELKIND_PARTITIONED_TABLE) {
-        part.hazard = !part.only && !look.empty && !stmt->concurrent;
-        part.rule = core::Rule::CreateIndexPartitioned;
-        part.hint =
-            c.concat({"CREATE ", stmt->unique ? "UNIQUE " : "", "INDEX ", part.name, " ON ONLY ", look.relation.name,
-                      " ", part.definition, "; then, for each partition, CREATE INDEX CONCURRENTLY and ALTER INDEX ",
-                      part.qualified, " ATTACH PARTITION"});
-    } else if (!part.leftover.empty()) {
-        part.hazard = true;
-        part.rewritable = !part.definition.empty();
-        part.rule = core::Rule::CicIfNotExistsInvalid;
-        part.reason = c.concat({"Index ", part.qualified, " is left over from a failed build."});
-    } else {
-        part.hazard = !stmt->concurrent && !look.empty;
-        part.rewritable = !part.definition.empty();
-        part.rule = core::Rule::CreateIndexBlocking;
-    }
+    classify_index(c, stmt, look, &part);
     statement.parts.push(part);
 }
+
+namespace
+{
+
+// One index of DROP INDEX. False: the statement is PostgreSQL's business alone.
+bool drop_one(Case &c, const DropStmt *stmt, const RangeVar *name, bool *hidden)
+{
+    core::Statement &statement = c.out->statement;
+    Look look;
+    Look table;
+    core::Part part;
+
+    part.form = core::Form::DropIndex;
+    part.source = c.text;
+    part.rule = core::Rule::DropIndexBlocking;
+    if (!look_at(c, name, &look)) {
+        // Nothing to drop: the same words in a plan give PostgreSQL's own NOTICE.
+        part.qualified = c.concat({"IF EXISTS ", quote_qualified_identifier(name->schemaname, name->relname)});
+        part.rewritable = true;
+        statement.parts.push(part);
+        return !c.busy() && stmt->missing_ok;
+    }
+    if (look.catalog || !look.owned || (look.relkind != RELKIND_INDEX && look.relkind != RELKIND_PARTITIONED_INDEX) ||
+        OidIsValid(get_index_constraint(look.oid)) || !look_at(c, IndexGetRelation(look.oid, false), &table)) {
+        return false;
+    }
+    *hidden = *hidden && table.hidden;
+    part.lock = core::Lock::AccessExclusive;
+    part.relation = table.relation;
+    part.qualified = c.concat({stmt->missing_ok ? "IF EXISTS " : "", look.relation.name});
+    part.label = look.relation.bare;
+    part.rewritable = stmt->behavior != DROP_CASCADE && !stmt->concurrent && look.relkind == RELKIND_INDEX &&
+                      !look.partition && !table.hidden;
+    if (!table.hidden && !stmt->concurrent) {
+        want(c, table, part.lock, false);
+        want(c, look, part.lock, false);
+    }
+    statement.relation = table.relation;
+    statement.parts.push(part);
+    return true;
+}
+
+} // namespace
 
 void drop_index(Case &c, const DropStmt *stmt)
 {
     core::Statement &statement = c.out->statement;
-    const bool can_be_concurrent = stmt->behavior != DROP_CASCADE && !stmt->concurrent;
-    bool aside = true;
+    bool hidden = true;
+    bool all = true;
     ListCell *cell = nullptr;
 
     statement.waits_long = stmt->concurrent;
     foreach (cell, stmt->objects) {
-        RangeVar *name = makeRangeVarFromNameList(static_cast<List *>(lfirst(cell)));
-        Look look;
-        core::Part part;
-        part.form = core::Form::DropIndex;
-        part.source = c.text;
-        part.rule = core::Rule::DropIndexBlocking;
-        part.lock = core::Lock::AccessExclusive;
-
-        if (!look_at(c, name, &look)) {
-            if (c.busy() || !stmt->missing_ok) {
-                c.out->aside = !c.busy();
-                return;
-            }
-            // Nothing to drop: the same words in a plan give PostgreSQL's own NOTICE.
-            part.qualified = c.concat({"IF EXISTS ", quote_qualified_identifier(name->schemaname, name->relname)});
-            part.lock = core::Lock::None;
-            part.rewritable = true;
-            statement.parts.push(part);
-            continue;
-        }
-        if (look.catalog || !look.owned ||
-            (look.relkind != RELKIND_INDEX && look.relkind != RELKIND_PARTITIONED_INDEX) ||
-            OidIsValid(get_index_constraint(look.oid))) {
+        if (!drop_one(c, stmt, makeRangeVarFromNameList(static_cast<List *>(lfirst(cell))), &hidden)) {
             c.out->aside = true;
             return;
         }
-        Look table;
-        if (!look_at(c, IndexGetRelation(look.oid, false), &table)) {
-            return;
-        }
-        aside = aside && table.hidden;
-        part.relation = table.relation;
-        part.qualified = c.concat({stmt->missing_ok ? "IF EXISTS " : "", look.relation.name});
-        part.label = look.relation.bare;
-        part.rewritable = can_be_concurrent && look.relkind == RELKIND_INDEX && !look.partition && !table.hidden;
-        if (!table.hidden && !stmt->concurrent) {
-            want(c, table, part.lock, false);
-            want(c, look, part.lock, false);
-        }
-        statement.relation = table.relation;
-        statement.parts.push(part);
     }
     // A statement that names only what does not exist needs no plan.
-    if (aside || statement.relation.oid == 0) {
-        c.out->aside = true;
-        return;
-    }
+    c.out->aside = hidden || statement.relation.oid == InvalidOid;
     // All or nothing: PostgreSQL drops several indexes in one transaction or each in its own.
-    bool all = true;
     for (const core::Part &part : statement.parts) {
         all = all && part.rewritable;
     }
     for (core::Part &part : statement.parts) {
         part.hazard = all;
-        part.relation = part.relation.oid == 0 ? statement.relation : part.relation;
+        part.relation = part.relation.oid == InvalidOid ? statement.relation : part.relation;
     }
 }
 
+namespace
+{
+
+// REINDEX INDEX or TABLE. False: PostgreSQL's business alone.
+bool reindex_one(Case &c, const ReindexStmt *stmt, core::Part *part, std::string_view *target)
+{
+    Look look;
+    Look table;
+
+    if (!look_at(c, stmt->relation, &look) || look.hidden || look.catalog || !look.owned) {
+        return false;
+    }
+    table = look;
+    if (stmt->kind == REINDEX_OBJECT_INDEX) {
+        if ((look.relkind != RELKIND_INDEX && look.relkind != RELKIND_PARTITIONED_INDEX) ||
+            !look_at(c, IndexGetRelation(look.oid, false), &table)) {
+            return false;
+        }
+        want(c, table, core::Lock::Share, false);
+        want(c, look, core::Lock::AccessExclusive, false);
+        if (is_exclusion(get_index_constraint(look.oid))) {
+            part->rewritable = false;
+            part->reason = "An exclusion constraint's index cannot be rebuilt concurrently.";
+            part->hint = c.concat({"SET zdm.safety_assured = on; ", c.text, "; in a maintenance window"});
+        }
+    } else {
+        want(c, look, core::Lock::Share, true);
+    }
+    part->relation = table.relation;
+    part->hazard = !table.empty && !table.hidden;
+    part->work = part->hazard ? core::Work::IndexBuild : core::Work::Instant;
+    c.out->statement.relation = table.relation;
+    *target = look.relation.name;
+    return true;
+}
+
+const char *reindex_kind(const ReindexStmt *stmt)
+{
+    switch (stmt->kind) {
+    case REINDEX_OBJECT_INDEX:
+        return "INDEX ";
+    case REINDEX_OBJECT_TABLE:
+        return "TABLE ";
+    case REINDEX_OBJECT_SCHEMA:
+        return "SCHEMA ";
+    default:
+        return "DATABASE ";
+    }
+}
+
+} // namespace
+
 void reindex(Case &c, const ReindexStmt *stmt)
 {
-    core::Statement &statement = c.out->statement;
     core::Text options(c.arena);
     bool concurrent = false;
     ListCell *cell = nullptr;
@@ -281,11 +350,7 @@ void reindex(Case &c, const ReindexStmt *stmt)
             options << "TABLESPACE " << quote_identifier(defGetString(option)) << ", ";
         }
     }
-    statement.waits_long = concurrent;
-    if (concurrent || stmt->kind == REINDEX_OBJECT_SYSTEM) {
-        c.out->aside = true;
-        return;
-    }
+    c.out->statement.waits_long = concurrent;
 
     core::Part part;
     part.form = core::Form::Reindex;
@@ -296,47 +361,15 @@ void reindex(Case &c, const ReindexStmt *stmt)
     part.hazard = true;
     part.rewritable = true;
 
-    const char *kind = nullptr;
-    std::string_view target;
-    if (stmt->relation != nullptr) {
-        Look look;
-        Look table;
-        if (!look_at(c, stmt->relation, &look) || look.hidden || look.catalog || !look.owned) {
-            c.out->aside = true;
-            return;
-        }
-        table = look;
-        if (stmt->kind == REINDEX_OBJECT_INDEX) {
-            kind = "INDEX";
-            if ((look.relkind != RELKIND_INDEX && look.relkind != RELKIND_PARTITIONED_INDEX) ||
-                !look_at(c, IndexGetRelation(look.oid, false), &table)) {
-                c.out->aside = true;
-                return;
-            }
-            want(c, table, core::Lock::Share, false);
-            want(c, look, core::Lock::AccessExclusive, false);
-            const Oid constraint = get_index_constraint(look.oid);
-            if (OidIsValid(constraint) && is_exclusion(constraint)) {
-                part.rewritable = false;
-                part.reason = "An exclusion constraint's index cannot be rebuilt concurrently.";
-                part.hint = c.concat({"SET zdm.safety_assured = on; ", c.text, "; in a maintenance window"});
-            }
-        } else {
-            kind = "TABLE";
-            want(c, look, core::Lock::Share, true);
-        }
-        part.relation = table.relation;
-        statement.relation = table.relation;
-        part.hazard = !table.empty && !table.hidden;
-        part.work = part.hazard ? core::Work::IndexBuild : core::Work::Instant;
-        target = look.relation.name;
-    } else {
-        kind = stmt->kind == REINDEX_OBJECT_SCHEMA ? "SCHEMA" : "DATABASE";
-        target = stmt->name == nullptr ? "" : quoted(c, stmt->name);
-        statement.opaque = true;
+    std::string_view target = stmt->name == nullptr ? "" : quoted(c, stmt->name);
+    if (concurrent || stmt->kind == REINDEX_OBJECT_SYSTEM ||
+        (stmt->relation != nullptr && !reindex_one(c, stmt, &part, &target))) {
+        c.out->aside = true;
+        return;
     }
-    part.definition = c.concat({"REINDEX (", options.str(), "CONCURRENTLY) ", kind, " ", target});
-    statement.parts.push(part);
+    c.out->statement.opaque = stmt->relation == nullptr;
+    part.definition = c.concat({"REINDEX (", options.str(), "CONCURRENTLY) ", reindex_kind(stmt), target});
+    c.out->statement.parts.push(part);
 }
 
 } // namespace zdm::inspect

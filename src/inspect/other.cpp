@@ -27,7 +27,17 @@ bool want_named(Case &c, const RangeVar *name, Lock lock, bool inherit)
     return true;
 }
 
-void want_foreign_key_partners(Case &c, Oid oid, bool referencing_too)
+// Tables that reference this one go with it under CASCADE, or lose their constraint.
+void want_referencing(Case &c, Oid oid)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, heap_truncate_find_FKs(list_make1_oid(oid))) {
+        want(c, lfirst_oid(cell), Lock::AccessExclusive);
+    }
+}
+
+void want_referenced_by(Case &c, Oid oid)
 {
     with_relation(c, oid, [&](Relation rel) {
         ListCell *cell = nullptr;
@@ -35,12 +45,6 @@ void want_foreign_key_partners(Case &c, Oid oid, bool referencing_too)
             want(c, static_cast<ForeignKeyCacheInfo *>(lfirst(cell))->confrelid, Lock::AccessExclusive);
         }
     });
-    if (referencing_too) {
-        ListCell *cell = nullptr;
-        foreach (cell, heap_truncate_find_FKs(list_make1_oid(oid))) {
-            want(c, lfirst_oid(cell), Lock::AccessExclusive);
-        }
-    }
 }
 
 void drop_relations(Case &c, const DropStmt *stmt)
@@ -58,7 +62,10 @@ void drop_relations(Case &c, const DropStmt *stmt)
         }
         want_named(c, name, Lock::AccessExclusive, true);
         if (look.relkind == RELKIND_RELATION || look.relkind == RELKIND_PARTITIONED_TABLE) {
-            want_foreign_key_partners(c, look.oid, stmt->behavior == DROP_CASCADE);
+            want_referenced_by(c, look.oid);
+            if (stmt->behavior == DROP_CASCADE) {
+                want_referencing(c, look.oid);
+            }
         }
     }
 }
@@ -103,6 +110,33 @@ void create_table(Case &c, const CreateStmt *stmt)
             foreach (inner, castNode(ColumnDef, element)->constraints) {
                 want_referenced(static_cast<Node *>(lfirst(inner)));
             }
+        }
+    }
+}
+
+void truncate(Case &c, const TruncateStmt *stmt)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, stmt->relations) {
+        auto *name = lfirst_node(RangeVar, cell);
+        Look look;
+        if (want_named(c, name, Lock::AccessExclusive, name->inh) && stmt->behavior == DROP_CASCADE &&
+            look_at(c, name, &look)) {
+            want_referencing(c, look.oid);
+        }
+    }
+}
+
+void lock_table(Case &c, const LockStmt *stmt)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, stmt->relations) {
+        auto *name = lfirst_node(RangeVar, cell);
+        // NOWAIT asks for no queue, and gets none from PostgreSQL either.
+        if (!stmt->nowait) {
+            want_named(c, name, lock_of(stmt->mode), name->inh);
         }
     }
 }
@@ -263,21 +297,10 @@ void rename(Case &c, const RenameStmt *stmt)
 
 void other(Case &c, const Node *utility)
 {
-    ListCell *cell = nullptr;
-
     switch (nodeTag(utility)) {
-    case T_TruncateStmt: {
-        const auto *stmt = castNode(TruncateStmt, utility);
-        foreach (cell, stmt->relations) {
-            auto *name = lfirst_node(RangeVar, cell);
-            Look look;
-            if (want_named(c, name, Lock::AccessExclusive, name->inh) && stmt->behavior == DROP_CASCADE &&
-                look_at(c, name, &look)) {
-                want_foreign_key_partners(c, look.oid, true);
-            }
-        }
+    case T_TruncateStmt:
+        truncate(c, castNode(TruncateStmt, utility));
         break;
-    }
     case T_CreateTrigStmt:
         want_named(c, castNode(CreateTrigStmt, utility)->relation, Lock::ShareRowExclusive, true);
         want_named(c, castNode(CreateTrigStmt, utility)->constrrel, Lock::ShareRowExclusive, false);
@@ -291,16 +314,9 @@ void other(Case &c, const Node *utility)
     case T_AlterPolicyStmt:
         want_named(c, castNode(AlterPolicyStmt, utility)->table, Lock::AccessExclusive, false);
         break;
-    case T_LockStmt: {
-        const auto *stmt = castNode(LockStmt, utility);
-        foreach (cell, stmt->relations) {
-            auto *name = lfirst_node(RangeVar, cell);
-            if (!stmt->nowait) {
-                want_named(c, name, lock_of(stmt->mode), name->inh);
-            }
-        }
+    case T_LockStmt:
+        lock_table(c, castNode(LockStmt, utility));
         break;
-    }
     case T_RefreshMatViewStmt: {
         const auto *stmt = castNode(RefreshMatViewStmt, utility);
         want_named(c, stmt->relation, stmt->concurrent ? Lock::Exclusive : Lock::AccessExclusive, false);

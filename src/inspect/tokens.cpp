@@ -56,7 +56,7 @@ std::string_view slice(std::string_view text, const core::List<Token> &tokens, i
     if (from >= to || from < 0 || to > static_cast<int>(tokens.count)) {
         return "";
     }
-    return text.substr(tokens[from].start, tokens[to - 1].end - tokens[from].start);
+    return core::part_of(text, tokens[from].start, tokens[to - 1].end - tokens[from].start);
 }
 
 core::List<std::string_view> split(core::Arena arena, std::string_view text, const core::List<Token> &tokens, int from)

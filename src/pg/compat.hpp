@@ -2,6 +2,9 @@
 // Differences between PostgreSQL's majors. Each shim names the commit that made it necessary.
 #include "pg/postgres.hpp"
 
+#include <cstddef>
+#include <cstdint>
+
 namespace zdm::pg
 {
 
@@ -15,7 +18,17 @@ inline void *guc_allocate(std::size_t bytes)
 #endif
 }
 
-// 16: "Refactor ownercheck functions", afbfc0298.
+// 1c27d16e6e5c (16) gave the walkers a prototype; before, they took a function of unknown arguments, which C++ lacks.
+inline bool walk_raw(Node *node, bool (*walker)(Node *node, void *context), void *context)
+{
+#if PG_VERSION_NUM >= 160000
+    return raw_expression_tree_walker(node, walker, context);
+#else
+    return raw_expression_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void *>(walker)), context);
+#endif
+}
+
+// afbfc02983f8 (16) replaced the ownership checks per catalog by one.
 inline bool owns_relation(Oid relation, Oid role)
 {
 #if PG_VERSION_NUM >= 160000
@@ -57,6 +70,18 @@ inline bool is_prepared(const VirtualTransactionId &vxid)
 #endif
 }
 
+inline VirtualTransactionId vxid_of(const LOCKTAG &tag)
+{
+    VirtualTransactionId vxid;
+#if PG_VERSION_NUM >= 170000
+    vxid.procNumber = static_cast<ProcNumber>(tag.locktag_field1);
+#else
+    vxid.backendId = static_cast<BackendId>(tag.locktag_field1);
+#endif
+    vxid.localTransactionId = tag.locktag_field2;
+    return vxid;
+}
+
 // Status of a backend, or null. Fresh only after pgstat_clear_backend_activity_snapshot().
 inline PgBackendStatus *status_of(const VirtualTransactionId &vxid)
 {
@@ -93,6 +118,37 @@ inline PlannedStmt *wrap_utility(Node *node, int location, int length)
     planned->planOrigin = PLAN_STMT_INTERNAL;
 #endif
     return planned;
+}
+
+// ecb0fd33720f (17) brought MAINTAIN.
+inline bool may_maintain(Oid relation, Oid role)
+{
+#ifdef ACL_MAINTAIN
+    return pg_class_aclcheck(relation, role, ACL_MAINTAIN) == ACLCHECK_OK;
+#else
+    return false;
+#endif
+}
+
+// 19 lets commands that need a database for themselves end a worker in it.
+#ifdef BGWORKER_INTERRUPTIBLE
+constexpr int kInterruptibleWorker = BGWORKER_INTERRUPTIBLE;
+#else
+constexpr int kInterruptibleWorker = 0;
+#endif
+
+// c9af054653077 (17) lets an extension name its waits; before, they are all `Extension`. Each caller has its own
+// `known`, 0 at first.
+inline std::uint32_t wait_event(std::uint32_t *known, const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+    if (*known == 0) {
+        *known = WaitEventExtensionNew(name);
+    }
+    return *known;
+#else
+    return PG_WAIT_EXTENSION;
+#endif
 }
 
 } // namespace zdm::pg

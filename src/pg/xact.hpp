@@ -22,6 +22,22 @@ template <class F> void with_snapshot(F &&body)
     drop_snapshots();
 }
 
+// Runs body, which sleeps in the middle of a user's transaction, without the portal's snapshot where that can be
+// given up: READ COMMITTED, directly under the portal.
+template <class F> void without_portal_snapshot(F &&body)
+{
+    const bool ours = ActivePortal != nullptr && ActivePortal->portalSnapshot != nullptr && ActiveSnapshotSet() &&
+                      GetActiveSnapshot() == ActivePortal->portalSnapshot && !IsolationUsesXactSnapshot();
+    if (ours) {
+        PopActiveSnapshot();
+        ActivePortal->portalSnapshot = nullptr;
+    }
+    body();
+    if (ours) {
+        EnsurePortalSnapshotExists();
+    }
+}
+
 // Settings changed in body end with it.
 template <class F> void with_settings(F &&body)
 {

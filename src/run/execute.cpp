@@ -6,6 +6,7 @@
 #include "pg/report.hpp"
 #include "pg/xact.hpp"
 #include "run/run.hpp"
+#include "run/waiting.hpp"
 
 namespace zdm::run
 {
@@ -32,6 +33,13 @@ void require_same(const core::Relation &relation)
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("relation %s was changed by another session between two steps", pg::cstring(relation.name)),
                     errhint("Run the statement again.")));
+}
+
+// For waits that block nobody: no lock_timeout, however small the session's own, and words about whom it waits for.
+// The deadlock check must have run before a wait can speak.
+template <class F> void patient(std::string_view sql, F &&body)
+{
+    pg::with_lock_limits(0, Min(DeadlockTimeout, 1000), [&] { watched(sql, body); });
 }
 
 void probe(const core::Step &step)
@@ -63,24 +71,32 @@ struct InstantArg {
     const char *sql;
 };
 
+// The relation and all below it.
+void add_targets(core::List<core::Target> *targets, const core::Relation &relation, core::Lock lock)
+{
+    ListCell *cell = nullptr;
+
+    if (relation.oid == InvalidOid) {
+        return;
+    }
+    targets->push({relation, lock});
+    foreach (cell, find_all_inheritors(relation.oid, NoLock, nullptr)) {
+        if (lfirst_oid(cell) != relation.oid) {
+            core::Relation child = relation;
+            child.oid = lfirst_oid(cell);
+            targets->push({child, lock});
+        }
+    }
+}
+
 void instant(const Run &run, const core::Step &step, std::string_view sql, core::Lock lock, core::Lock partner_lock)
 {
     core::List<core::Target> targets(run.arena);
     InstantArg arg{run.settings, &step, pg::cstring(sql)};
-    ListCell *cell = nullptr;
 
-    if (step.relation.oid != InvalidOid) {
-        targets.push({step.relation, lock});
-        foreach (cell, find_all_inheritors(step.relation.oid, NoLock, nullptr)) {
-            if (lfirst_oid(cell) != step.relation.oid) {
-                core::Relation child = step.relation;
-                child.oid = lfirst_oid(cell);
-                targets.push({child, lock});
-            }
-        }
-    }
-    if (step.partner.oid != InvalidOid && step.partner.oid != step.relation.oid) {
-        targets.push({step.partner, partner_lock});
+    add_targets(&targets, step.relation, lock);
+    if (step.partner.oid != step.relation.oid) {
+        add_targets(&targets, step.partner, partner_lock);
     }
     Patience patience = begin(*run.settings);
     const Body body = [](void *data) {
@@ -97,8 +113,20 @@ bool still_invalid(const core::Step &step)
 {
     LockRelationOid(step.relation.oid, ShareUpdateExclusiveLock);
     AcceptInvalidationMessages();
-    const Oid index = get_relname_relid(pg::cstring(step.index), get_rel_namespace(step.relation.oid));
+    const Oid index = get_relname_relid(pg::cstring(step.leftover), get_rel_namespace(step.relation.oid));
     return OidIsValid(index) && get_rel_relkind(index) == RELKIND_INDEX && !get_index_isvalid(index);
+}
+
+// IF NOT EXISTS is content with any index of that name that has appeared meanwhile.
+void require_valid(const core::Step &step)
+{
+    const Oid index = get_relname_relid(pg::cstring(step.builds), get_rel_namespace(step.relation.oid));
+
+    if (OidIsValid(index) && get_rel_relkind(index) == RELKIND_INDEX && !get_index_isvalid(index)) {
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("index \"%s\" is invalid", pg::cstring(step.builds)),
+                        errhint("Another session's build of it failed. Run the statement again.")));
+    }
 }
 
 void run_step(const Run &run, const core::Step &step)
@@ -111,8 +139,7 @@ void run_step(const Run &run, const core::Step &step)
         instant(run, step, step.sql, step.lock, step.partner_lock);
         break;
     case core::StepKind::Long:
-        // Its locks block nobody's reads or writes, so nobody queues behind it however long it waits.
-        pg::with_lock_limits(0, -1, [&] {
+        patient(step.sql, [&] {
             pg::with_snapshot([&] {
                 require_same(step.relation);
                 pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_QUERY);
@@ -120,14 +147,17 @@ void run_step(const Run &run, const core::Step &step)
         });
         break;
     case core::StepKind::Concurrent:
-        pg::with_lock_limits(0, -1, [&] {
-            if (!step.index.empty()) {
+        patient(step.sql, [&] {
+            if (!step.leftover.empty()) {
                 if (!still_invalid(step)) {
                     return;
                 }
                 pg::commit_and_start();
             }
             pg::with_snapshot([&] { pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_TOPLEVEL); });
+            if (!step.builds.empty()) {
+                require_valid(step);
+            }
         });
         break;
     }
@@ -141,22 +171,34 @@ void warn_left_behind(const Run &run, std::string_view undo, const ErrorData *wh
 
 bool is_concurrent(std::string_view sql) { return sql.starts_with("DROP INDEX CONCURRENTLY"); }
 
-void undo_sql(const Run &run, const core::Step &step, std::string_view sql)
+ErrorData *try_undo(const Run &run, const core::Step &step, std::string_view sql)
 {
     ErrorData *failure = pg::attempt(run.keep, [&] {
         if (is_concurrent(sql)) {
-            pg::with_lock_limits(
-                0, -1, [&] { pg::with_snapshot([&] { pg::run_sql(pg::cstring(sql), PROCESS_UTILITY_TOPLEVEL); }); });
+            patient(sql, [&] { pg::with_snapshot([&] { pg::run_sql(pg::cstring(sql), PROCESS_UTILITY_TOPLEVEL); }); });
         } else {
             const core::Lock partner_lock =
                 step.partner.oid == InvalidOid ? core::Lock::None : core::Lock::AccessExclusive;
             instant(run, step, sql, core::Lock::AccessExclusive, partner_lock);
         }
-    });
-    if (failure == nullptr) {
         pg::commit_and_start();
-    } else {
+    });
+    if (failure != nullptr) {
         pg::abort_and_start();
+    }
+    return failure;
+}
+
+// A user who cancels twice cancels the undoing, and wants it done all the same: it is tried again for a while.
+void undo_sql(const Run &run, const core::Step &step, std::string_view sql)
+{
+    const Patience patience = begin(*run.settings);
+    ErrorData *failure = try_undo(run, step, sql);
+
+    while (failure != nullptr && failure->sqlerrcode == ERRCODE_QUERY_CANCELED && !patience.over()) {
+        failure = try_undo(run, step, sql);
+    }
+    if (failure != nullptr) {
         warn_left_behind(run, sql, failure);
     }
 }
@@ -205,9 +247,9 @@ core::List<std::uint32_t> valid_indexes(const Run &run, const core::Step &step)
 
 } // namespace
 
-void unlimited(const pg::UtilityCall &call)
+void unlimited(const pg::UtilityCall &call, std::string_view text)
 {
-    pg::with_lock_limits(0, -1, [&] { pg::run_next(call); });
+    patient(text, [&] { pg::run_next(call); });
 }
 
 void execute(const core::Settings &settings, const core::Plan &plan, MemoryContext keep)

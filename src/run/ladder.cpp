@@ -83,8 +83,28 @@ bool back_off(const core::Settings &settings, Patience &patience, int ms)
     }
     const std::int64_t left = (patience.deadline - GetCurrentTimestamp()) / 1000;
     patience.attempts++;
-    wait_ms(static_cast<int>(Max(1, Min(left, static_cast<std::int64_t>(ms)))));
+    pg::without_portal_snapshot([&] { wait_ms(static_cast<int>(Max(1, Min(left, static_cast<std::int64_t>(ms))))); });
     return true;
+}
+
+// Whether this transaction may be kept waiting without keeping others: it has written nothing, and holds nothing
+// that others may want.
+bool holds_nothing(std::span<const core::Target> targets)
+{
+    bool nothing = !TransactionIdIsValid(GetTopTransactionIdIfAny());
+    const LockData *locks = GetLockStatusData();
+
+    for (int i = 0; i < locks->nelements; i++) {
+        const LockInstanceData &lock = locks->locks[i];
+        if (lock.pid != MyProcPid || lock.locktag.locktag_type != LOCKTAG_RELATION) {
+            continue;
+        }
+        nothing = nothing && (lock.holdMask & ~LOCKBIT_ON(AccessShareLock)) == 0;
+        for (const core::Target &target : targets) {
+            nothing = nothing && (lock.holdMask == 0 || lock.locktag.locktag_field2 != target.relation.oid);
+        }
+    }
+    return nothing;
 }
 
 int jitter(const Patience &patience)
@@ -110,6 +130,7 @@ Patience begin(const core::Settings &settings)
 
 void wait_ms(int ms)
 {
+    InvalidateCatalogSnapshotConditionally();
     CHECK_FOR_INTERRUPTS();
     (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
@@ -178,36 +199,11 @@ bool climb(const core::Settings &settings, Patience &patience, const core::List<
     }
 }
 
-namespace
-{
-
-// Whether this transaction may be kept waiting without keeping others: it has written nothing, and holds nothing
-// that others may want.
-bool holds_nothing(const core::List<core::Target> &targets)
-{
-    bool nothing = true;
-    const LockData *locks = GetLockStatusData();
-
-    for (int i = 0; i < locks->nelements; i++) {
-        const LockInstanceData &lock = locks->locks[i];
-        if (lock.pid != MyProcPid || lock.locktag.locktag_type != LOCKTAG_RELATION) {
-            continue;
-        }
-        nothing = nothing && (lock.holdMask & ~LOCKBIT_ON(AccessShareLock)) == 0;
-        for (const core::Target &target : targets) {
-            nothing = nothing && (lock.holdMask == 0 || lock.locktag.locktag_field2 != target.relation.oid);
-        }
-    }
-    return nothing;
-}
-
-} // namespace
-
 bool climb_in_block(const core::Settings &settings, Patience &patience, const core::List<core::Target> &targets,
                     Body body, void *arg)
 {
     // Our own failed attempts may give this transaction an id (LogAccessExclusiveLock does): ask before the first.
-    const bool patient = !TransactionIdIsValid(GetTopTransactionIdIfAny()) && holds_nothing(targets);
+    const bool patient = holds_nothing({targets.begin(), targets.count});
     core::Target blocked_on = targets.empty() ? core::Target{} : targets[0];
     const TimestampTz first = GetCurrentTimestamp();
 
@@ -249,10 +245,12 @@ bool climb_in_block(const core::Settings &settings, Patience &patience, const co
 
 void wait_to_look(const core::Settings &settings, Patience &patience, const core::Target &busy, bool own_transaction)
 {
+    const bool patient = own_transaction || holds_nothing({&busy, 1});
+
     if (own_transaction) {
         pg::commit_and_start();
     }
-    if (!back_off(settings, patience, kLookAgainMs)) {
+    if (!patient || !back_off(settings, patience, kLookAgainMs)) {
         give_up(settings, patience, busy);
     }
 }

@@ -50,7 +50,10 @@ void execute(const core::Settings &settings, const core::Plan &plan, MemoryConte
 
 // Runs a statement whose waits block nobody without lock_timeout: one that fires in the middle of a concurrent build
 // leaves an INVALID index.
-void unlimited(const pg::UtilityCall &call);
+void unlimited(const pg::UtilityCall &call, std::string_view text);
+
+// Sees every line for the server's log; see waiting.cpp.
+void on_log(ErrorData *line);
 
 // Sessions that hold a lock which conflicts with the wanted one.
 core::List<core::Blocker> blockers(core::Arena arena, const core::Target &wanted);

@@ -1,0 +1,193 @@
+#include "fill/statement.hpp"
+
+#include "pg/compat.hpp"
+
+namespace zdm::fill
+{
+
+namespace
+{
+
+// Parse errors point into our text, not into the statement of the client.
+void place_in_our_text(void *text)
+{
+    const int position = geterrposition();
+
+    if (position > 0) {
+        errposition(0);
+        internalerrposition(position);
+        internalerrquery(static_cast<const char *>(text));
+    }
+}
+
+List *parse(const char *sql)
+{
+    ErrorContextCallback callback = {error_context_stack, place_in_our_text, const_cast<char *>(sql)};
+
+    error_context_stack = &callback;
+    List *statements = raw_parser(sql, RAW_PARSE_DEFAULT);
+    error_context_stack = callback.previous;
+    return statements;
+}
+
+extern "C" {
+
+static bool has_parameter(Node *node, void *context)
+{
+    if (node == nullptr) {
+        return false;
+    }
+    if (IsA(node, ParamRef)) {
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_PARAMETER),
+                errmsg("there is no parameter $%d", reinterpret_cast<ParamRef *>(node)->number));
+    }
+    return pg::walk_raw(node, has_parameter, context);
+}
+}
+
+template <class T> T *only_statement(List *statements, NodeTag tag)
+{
+    if (list_length(statements) != 1) {
+        return nullptr;
+    }
+    Node *statement = linitial_node(RawStmt, statements)->stmt;
+    return nodeTag(statement) == tag ? reinterpret_cast<T *>(statement) : nullptr;
+}
+
+// A clause ends with a line of its own, so that a comment in it cannot swallow what follows.
+void add_condition(StringInfo sql, const char *where_clause)
+{
+    // IS TRUE also keeps the planner from walking another index than the key's.
+    appendStringInfo(sql, "((\n%s\n) IS TRUE)", where_clause);
+}
+
+void add_parameters(StringInfo sql, int first, int count)
+{
+    appendStringInfoString(sql, count > 1 ? "(" : "");
+    for (int i = 0; i < count; i++) {
+        appendStringInfo(sql, "%s$%d", i > 0 ? ", " : "", first + i);
+    }
+    appendStringInfoString(sql, count > 1 ? ")" : "");
+}
+
+// Returns how many parameters it used.
+int add_range(StringInfo sql, const Key &key, bool after)
+{
+    int used = 0;
+
+    if (after) {
+        appendStringInfo(sql, "%s %s ", key.names, key.greater);
+        add_parameters(sql, 1, key.count);
+        appendStringInfoString(sql, " AND ");
+        used = key.count;
+    }
+    appendStringInfo(sql, "%s %s ", key.names, key.at_most);
+    add_parameters(sql, used + 1, key.count);
+    return used + key.count;
+}
+
+void add_head(StringInfo sql, const Clauses &clauses)
+{
+    appendStringInfo(sql, "UPDATE ONLY %s", clauses.table);
+    if (clauses.alias != nullptr) {
+        appendStringInfo(sql, " AS %s", quote_identifier(clauses.alias));
+    }
+    appendStringInfo(sql, " SET %s\n WHERE ", clauses.set_clause);
+}
+
+} // namespace
+
+List *columns_set(const char *set_clause)
+{
+    auto *update = only_statement<UpdateStmt>(parse(psprintf("UPDATE t SET %s", set_clause)), T_UpdateStmt);
+    if (update == nullptr || update->whereClause != nullptr || update->fromClause != NIL ||
+        update->returningList != NIL || update->withClause != nullptr) {
+        ereport(ERROR, errcode(ERRCODE_SYNTAX_ERROR), errmsg("set_clause is not a list of assignments"),
+                errdetail("It reads: %s", set_clause),
+                errhint("Write what stands between SET and WHERE, such as 'amount_cents = amount * 100'."));
+    }
+    pg::walk_raw(reinterpret_cast<Node *>(update), has_parameter, nullptr);
+
+    List *columns = NIL;
+    ListCell *cell = nullptr;
+    foreach (cell, update->targetList) {
+        columns = lappend(columns, lfirst_node(ResTarget, cell)->name);
+    }
+    return columns;
+}
+
+void check_condition(const char *where_clause)
+{
+    auto *select = only_statement<SelectStmt>(parse(psprintf("SELECT 1 WHERE %s", where_clause)), T_SelectStmt);
+    if (select == nullptr || select->op != SETOP_NONE || select->groupClause != NIL ||
+        select->havingClause != nullptr || select->windowClause != NIL || select->sortClause != NIL ||
+        select->limitOffset != nullptr || select->limitCount != nullptr || select->lockingClause != NIL ||
+        select->withClause != nullptr || select->intoClause != nullptr) {
+        ereport(ERROR, errcode(ERRCODE_SYNTAX_ERROR), errmsg("where_clause is not a condition"),
+                errdetail("It reads: %s", where_clause), errhint("Write what stands after WHERE, and no more."));
+    }
+    pg::walk_raw(reinterpret_cast<Node *>(select), has_parameter, nullptr);
+}
+
+char *update_statement(const Clauses &clauses, const Key &key, bool after)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    add_head(&sql, clauses);
+    add_range(&sql, key, after);
+    if (clauses.where_clause != nullptr) {
+        appendStringInfoString(&sql, " AND ");
+        add_condition(&sql, clauses.where_clause);
+        // Whether the row would match again decides whether the table may be walked a second time.
+        appendStringInfoString(&sql, " RETURNING ");
+        add_condition(&sql, clauses.where_clause);
+    }
+    return sql.data;
+}
+
+char *bound_statement(const char *table, const Key &key, bool after)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    appendStringInfo(&sql, "SELECT %s FROM ONLY %s WHERE ", key.names_list, table);
+    const int used = add_range(&sql, key, after);
+    appendStringInfo(&sql, " ORDER BY %s OFFSET $%d LIMIT 1", key.names_list, used + 1);
+    return sql.data;
+}
+
+char *last_key_statement(const char *table, const Key &key)
+{
+    return psprintf("SELECT %s FROM ONLY %s ORDER BY %s LIMIT 1", key.names_list, table, key.names_desc);
+}
+
+char *any_statement(const Clauses &clauses)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    appendStringInfo(&sql, "SELECT 1 FROM ONLY %s", clauses.table);
+    if (clauses.alias != nullptr) {
+        appendStringInfo(&sql, " AS %s", quote_identifier(clauses.alias));
+    }
+    // Here any index may help.
+    appendStringInfo(&sql, " WHERE (\n%s\n) LIMIT 1", clauses.where_clause);
+    return sql.data;
+}
+
+char *plain_statement(const Clauses &clauses)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    add_head(&sql, clauses);
+    if (clauses.where_clause == nullptr) {
+        appendStringInfoString(&sql, "true");
+    } else {
+        add_condition(&sql, clauses.where_clause);
+    }
+    return sql.data;
+}
+
+} // namespace zdm::fill

@@ -1,0 +1,30 @@
+#pragma once
+// The SQL of a backfill. The caller's clauses are text; that they are clauses and nothing more is checked once, at
+// the call, by parsing each of them alone.
+#include "fill/key.hpp"
+
+namespace zdm::fill
+{
+
+// Columns that set_clause names, as a List of char *. Raises 42601 if it is anything but `column = expression, ...`.
+List *columns_set(const char *set_clause);
+// Raises 42601 if where_clause is anything but one condition.
+void check_condition(const char *where_clause);
+
+// One table's statements. Parameters: the key done last (only with `after`), then the last key of the range.
+struct Clauses {
+    const char *table; // qualified
+    const char *alias; // name under which the clauses know it; null: its own
+    const char *set_clause;
+    const char *where_clause; // or null
+};
+char *update_statement(const Clauses &clauses, const Key &key, bool after);
+// The key so many rows further on; the last parameter is that number less one.
+char *bound_statement(const char *table, const Key &key, bool after);
+char *last_key_statement(const char *table, const Key &key);
+// Whether any row matches where_clause.
+char *any_statement(const Clauses &clauses);
+// The UPDATE without a range: what the caller must be able to do.
+char *plain_statement(const Clauses &clauses);
+
+} // namespace zdm::fill

@@ -1,0 +1,147 @@
+// ADD FOREIGN KEY: what it references, and with which operators.
+#include "pg/postgres.hpp"
+
+#include "inspect/forms.hpp"
+#include "pg/memory.hpp"
+
+namespace zdm::inspect
+{
+
+namespace
+{
+
+// The operator with which the referenced column is compared, as SQL.
+std::string_view equality(Case &c, Oid referenced, Oid referencing)
+{
+    List *name = list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup("=")));
+    Oid found = compatible_oper_opid(name, referenced, referencing, true);
+    if (!OidIsValid(found)) {
+        found = compatible_oper_opid(list_make1(makeString(pstrdup("="))), referenced, referencing, true);
+    }
+    if (!OidIsValid(found)) {
+        return "";
+    }
+    HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(found));
+    const auto *form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
+    const std::string_view sql = c.concat(
+        {"OPERATOR(", quote_identifier(get_namespace_name(form->oprnamespace)), ".", NameStr(form->oprname), ")"});
+    ReleaseSysCache(tuple);
+    return sql;
+}
+
+// Columns of the referenced table: those named, or its primary key. False if there are none.
+bool referenced_columns(Case &c, const Constraint *constraint, Relation partner, core::Part *part, List **numbers)
+{
+    ListCell *cell = nullptr;
+
+    if (constraint->pk_attrs != NIL) {
+        foreach (cell, constraint->pk_attrs) {
+            const AttrNumber attnum = get_attnum(RelationGetRelid(partner), strVal(lfirst(cell)));
+            if (attnum <= 0) {
+                return false;
+            }
+            *numbers = lappend_int(*numbers, attnum);
+            part->partner_columns.push(quoted(c, strVal(lfirst(cell))));
+        }
+        return true;
+    }
+    const Oid key = RelationGetPrimaryKeyIndex(partner);
+    if (!OidIsValid(key)) {
+        return false;
+    }
+    bool found = false;
+    with_relation(c, key, [&](Relation index) {
+        for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++) {
+            const AttrNumber attnum = index->rd_index->indkey.values[i];
+            *numbers = lappend_int(*numbers, attnum);
+            part->partner_columns.push(quoted(c, column_name(partner, attnum)));
+        }
+        found = true;
+    });
+    return found;
+}
+
+// False if PostgreSQL will refuse the constraint before it scans.
+bool match_columns(Case &c, Relation rel, Relation partner, const Constraint *constraint, core::Part *part)
+{
+    List *numbers = NIL;
+    ListCell *cell = nullptr;
+
+    if (!referenced_columns(c, constraint, partner, part, &numbers) ||
+        list_length(numbers) != list_length(constraint->fk_attrs)) {
+        return false;
+    }
+    int i = 0;
+    foreach (cell, constraint->fk_attrs) {
+        const char *column = strVal(lfirst(cell));
+        const AttrNumber attnum = get_attnum(RelationGetRelid(rel), column);
+        if (attnum <= 0) {
+            return false;
+        }
+        const std::string_view equals = equality(c, get_atttype(RelationGetRelid(partner), list_nth_int(numbers, i)),
+                                                 get_atttype(RelationGetRelid(rel), attnum));
+        if (equals.empty()) {
+            return false;
+        }
+        part->columns.push(quoted(c, column));
+        part->equals.push(equals);
+        i++;
+    }
+    return true;
+}
+
+char *foreign_key_name(Relation rel, const Constraint *constraint)
+{
+    // As ChooseForeignKeyConstraintNameAddition does.
+    StringInfoData addition;
+    ListCell *cell = nullptr;
+
+    initStringInfo(&addition);
+    foreach (cell, constraint->fk_attrs) {
+        if (addition.len >= NAMEDATALEN) {
+            break;
+        }
+        if (addition.len > 0) {
+            appendStringInfoChar(&addition, '_');
+        }
+        appendStringInfoString(&addition, strVal(lfirst(cell)));
+    }
+    return ChooseConstraintName(RelationGetRelationName(rel), addition.data, "fkey", RelationGetNamespace(rel), NIL);
+}
+
+} // namespace
+
+void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part)
+{
+    Look partner;
+    bool sound = false;
+
+    if (constraint->pktable == nullptr || !look_at(c, constraint->pktable, &partner)) {
+        return;
+    }
+    with_relation(c, partner.oid, [&](Relation other) { sound = match_columns(c, rel, other, constraint, part); });
+    if (!sound) {
+        return;
+    }
+    name_it(c, part, constraint->conname, constraint->conname != nullptr ? nullptr : foreign_key_name(rel, constraint));
+    part->form = core::Form::AddForeignKey;
+    part->partner = partner.relation;
+    part->match_full = constraint->fk_matchtype == FKCONSTR_MATCH_FULL;
+    // A partitioned parent holds its rows in its partitions, an inheritance parent only its own count.
+    part->only = partner.relkind != RELKIND_PARTITIONED_TABLE;
+    part->work = core::Work::Scan;
+    part->probe = may_select(look.oid) && may_select(partner.oid);
+    part->hazard = true;
+    part->rule = core::Rule::AddFkValidating;
+    part->rewritable = true;
+    part->reason = c.concat({"The same lock on ", partner.relation.name, "."});
+    if (look.relkind == RELKIND_PARTITIONED_TABLE) {
+        part->rule = core::Rule::AddFkPartitioned;
+        part->rewritable = false;
+        part->hint = c.concat({"For each partition of ", look.relation.name, ": ALTER TABLE partition ", part->source,
+                               " NOT VALID; ALTER TABLE partition VALIDATE CONSTRAINT ", part->name,
+                               "; and at the end the statement itself, which then reuses them without a scan"});
+    }
+}
+
+} // namespace zdm::inspect

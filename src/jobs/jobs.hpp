@@ -1,0 +1,35 @@
+#pragma once
+// Background jobs: a launcher for the cluster, a worker per job, and the calls that start and steer them.
+#include "pg/postgres.hpp"
+
+namespace zdm::jobs
+{
+
+// From _PG_init. preloaded: by shared_preload_libraries; only then are there workers.
+void install(bool preloaded);
+
+[[noreturn]] void launcher_main();
+[[noreturn]] void worker_main(int slot);
+
+struct Backfill {
+    Oid relation;
+    const char *set_clause;
+    const char *where_clause;   // or null
+    int64 batch_rows;           // 0: by time
+    const Interval *batch_time; // null: zdm.batch_time
+    const Interval *pause;      // null: none
+    int workers;
+    int64 max_failed_rows;
+    Jsonb *options; // or null
+};
+int64 backfill(const Backfill &asked);
+
+void pause(int64 job);
+void resume(int64 job);
+void cancel(int64 job);
+void retry(int64 job);
+// job 0: all of the caller. top_level: CALL came from the client, outside any block.
+void wait(const int64 *job, const Interval *timeout, FunctionCallInfo call);
+void list(FunctionCallInfo call);
+
+} // namespace zdm::jobs

@@ -1,0 +1,255 @@
+// The calls of a session: they write a row, and at commit wake whoever should read it.
+#include "jobs/steer.hpp"
+
+#include "jobs/board.hpp"
+#include "jobs/jobs.hpp"
+
+#include "conf/conf.hpp"
+#include "fill/fill.hpp"
+#include "pg/compat.hpp"
+
+#include "store/store.hpp"
+#include <cstdint>
+
+namespace zdm::jobs
+{
+
+namespace
+{
+
+bool looks_after_commit = false;
+
+double milliseconds(const Interval *interval)
+{
+    return static_cast<double>(interval->time) / 1000.0 + interval->day * 86400000.0 +
+           interval->month * (30 * 86400000.0);
+}
+
+void require_board(const char *what)
+{
+    if (!board::exists()) {
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("%s needs background workers, and zdm was not preloaded", what),
+                errhint("Add zdm to shared_preload_libraries and restart the server."));
+    }
+}
+
+[[noreturn]] void refuse(const char *what, const char *hint)
+{
+    ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("%s is not supported yet", what),
+            errhint("%s", hint));
+}
+
+[[noreturn]] void bad_value(const char *message)
+{
+    ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", message));
+}
+
+void check_options(Jsonb *options)
+{
+    if (options == nullptr) {
+        return;
+    }
+    if (!JB_ROOT_IS_OBJECT(options)) {
+        bad_value("options must be a JSON object");
+    }
+    JsonbIterator *iterator = JsonbIteratorInit(&options->root);
+    JsonbValue value;
+    char *key = nullptr;
+    JsonbIteratorToken token{};
+    while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE) {
+        if (token == WJB_KEY) {
+            key = pnstrdup(value.val.string.val, static_cast<Size>(value.val.string.len));
+            continue;
+        }
+        if (token != WJB_VALUE) {
+            continue;
+        }
+        if (strcmp(key, "path") == 0) {
+            const char *path =
+                value.type == jbvString ? pnstrdup(value.val.string.val, static_cast<Size>(value.val.string.len)) : "";
+            if (strcmp(path, "keyset") == 0) {
+                continue;
+            }
+            if (strcmp(path, "ctid") == 0 || strcmp(path, "striped") == 0) {
+                refuse(psprintf("path \"%s\"", path), "Leave the option out: the backfill walks along the key.");
+            }
+            ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("option \"path\" has no such value"),
+                    errhint("Paths are keyset, ctid and striped."));
+        }
+        if (strcmp(key, "only_when") == 0 || strcmp(key, "window") == 0) {
+            refuse(psprintf("option \"%s\"", key), "Use zdm.pause and zdm.resume.");
+        }
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("there is no option \"%s\"", key),
+                errhint("Options are path, only_when and window."));
+    }
+}
+
+void check_numbers(const Backfill &asked)
+{
+    if (asked.workers < 1) {
+        bad_value("workers must be at least 1");
+    }
+    if (asked.workers > 1) {
+        refuse("more than one worker for a backfill", "Leave workers out, or say 1.");
+    }
+    if (asked.max_failed_rows < 0) {
+        bad_value("max_failed_rows must not be negative");
+    }
+    if (asked.max_failed_rows > 0) {
+        refuse("max_failed_rows above 0", "Exclude such rows with where_clause.");
+    }
+    if (asked.batch_rows < 0) {
+        bad_value("batch_rows must be at least 1");
+    }
+    if (asked.batch_time != nullptr && milliseconds(asked.batch_time) < 1) {
+        bad_value("batch_time must be at least 1 ms");
+    }
+    if (asked.pause != nullptr && milliseconds(asked.pause) < 0) {
+        bad_value("pause must not be negative");
+    }
+}
+
+char *describe(const char *relation, const Backfill &asked)
+{
+    return asked.where_clause == nullptr
+               ? psprintf("UPDATE %s SET %s", relation, asked.set_clause)
+               : psprintf("UPDATE %s SET %s WHERE %s", relation, asked.set_clause, asked.where_clause);
+}
+
+[[noreturn]] void unknown_job(int64 job)
+{
+    ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no job " INT64_FORMAT, job),
+            errhint("The view zdm.jobs lists them."));
+}
+
+enum class Steer : std::uint8_t { OwnerOnly, RelationOwnerToo };
+
+// Raises unless the caller may steer the job.
+store::Fate steerable(int64 job, Steer who)
+{
+    store::Fate fate{};
+
+    if (!store::look(job, &fate)) {
+        unknown_job(job);
+    }
+    const bool owner = superuser() || has_privs_of_role(GetUserId(), fate.owner);
+    const bool relation =
+        who == Steer::RelationOwnerToo && fate.database == MyDatabaseId &&
+        SearchSysCacheExists1(RELOID, ObjectIdGetDatum(fate.relation)) &&
+        (pg::owns_relation(fate.relation, GetUserId()) || pg::may_maintain(fate.relation, GetUserId()));
+    if (!owner && !relation) {
+        ereport(ERROR, errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for job " INT64_FORMAT, job),
+                errdetail("It belongs to role \"%s\".", GetUserNameFromId(fate.owner, true)));
+    }
+    return fate;
+}
+
+void move(int64 job, const char *call, Steer who, const char *from, const char *to, bool copied_too = false)
+{
+    PreventCommandIfReadOnly(call);
+    PreventCommandDuringRecovery(call);
+    store::Fate fate = steerable(job, who);
+    // In a copy of the database an open job counts as paused.
+    const bool copied = copied_too && fate.database != MyDatabaseId;
+    if (!store::move(job, copied ? "{queued,running,paused}" : from, to)) {
+        store::look(job, &fate);
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("job " INT64_FORMAT " is %s", job, fate.state),
+                errdetail("%s takes a job that is one of %s.", call, from));
+    }
+    look_after_commit();
+}
+
+} // namespace
+
+extern "C" {
+
+static void at_end_of_transaction(XactEvent event, void *arg)
+{
+    if (!looks_after_commit) {
+        return;
+    }
+    switch (event) {
+    case XACT_EVENT_PRE_PREPARE:
+        // Whoever runs COMMIT PREPARED knows nothing of our job.
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                errmsg("cannot PREPARE a transaction that has started or steered a zdm job"));
+        break;
+    case XACT_EVENT_COMMIT:
+        looks_after_commit = false;
+        if (board::exists()) {
+            board::wish(MyDatabaseId, false);
+            board::nudge(MyDatabaseId);
+        }
+        break;
+    case XACT_EVENT_ABORT:
+        looks_after_commit = false;
+        break;
+    default:
+        break;
+    }
+}
+
+} // extern "C"
+
+void watch_commits() { RegisterXactCallback(at_end_of_transaction, nullptr); }
+
+void look_after_commit() { looks_after_commit = true; }
+
+int64 backfill(const Backfill &asked)
+{
+    PreventCommandIfReadOnly("zdm.backfill()");
+    PreventCommandDuringRecovery("zdm.backfill()");
+    require_board("zdm.backfill");
+    check_numbers(asked);
+    check_options(asked.options);
+    fill::check(asked.relation, asked.set_clause, asked.where_clause);
+
+    store::Job job{};
+    job.database = MyDatabaseId;
+    job.kind = "backfill";
+    job.relation = asked.relation;
+    job.relation_name = fill::qualified_name(asked.relation);
+    job.description = describe(job.relation_name, asked);
+    job.owner = GetUserId();
+    job.set_clause = asked.set_clause;
+    job.where_clause = asked.where_clause;
+    job.batch_rows = asked.batch_rows;
+    job.batch_ms = asked.batch_time == nullptr ? conf::current().batch_time_ms : milliseconds(asked.batch_time);
+    job.pause_ms = asked.pause == nullptr ? 0 : milliseconds(asked.pause);
+
+    const int64 id = store::add(job);
+    look_after_commit();
+    return id;
+}
+
+void pause(int64 job) { move(job, "zdm.pause()", Steer::RelationOwnerToo, "{queued,running}", "paused"); }
+
+void resume(int64 job)
+{
+    require_board("zdm.resume");
+    move(job, "zdm.resume()", Steer::RelationOwnerToo, "{paused}", "queued", true);
+}
+
+void cancel(int64 job)
+{
+    move(job, "zdm.cancel()", Steer::RelationOwnerToo, "{queued,running,paused,failed}", "cancelled", true);
+}
+
+void retry(int64 job)
+{
+    require_board("zdm.retry");
+    move(job, "zdm.retry()", Steer::OwnerOnly, "{failed}", "queued");
+}
+
+void list(FunctionCallInfo call)
+{
+    InitMaterializedSRF(call, 0);
+    store::list(reinterpret_cast<ReturnSetInfo *>(call->resultinfo), GetUserId(), board::busy_jobs(),
+                !board::exists()            ? "zdm in shared_preload_libraries"
+                : !conf::current().run_jobs ? "zdm.run_jobs, which is off"
+                                            : "a free worker");
+}
+
+} // namespace zdm::jobs

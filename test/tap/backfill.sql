@@ -1,0 +1,247 @@
+-- zdm.backfill and the calls around it, function by function. Jobs run in other processes, so nothing here can be in
+-- one transaction: objects are dropped at the end.
+\set ECHO none
+\set QUIET 1
+\pset format unaligned
+\pset tuples_only true
+\pset pager off
+\set ON_ERROR_STOP 1
+SET client_min_messages = warning;
+SELECT * FROM no_plan();
+
+CREATE SCHEMA fillings;
+SET search_path = fillings, public;
+CREATE ROLE fill_owner;
+CREATE ROLE fill_other;
+GRANT USAGE, CREATE ON SCHEMA fillings TO fill_owner;
+
+-- the whole way
+CREATE TABLE plain (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0, v text);
+INSERT INTO plain (id) SELECT g * 3 FROM generate_series(1, 5000) g;
+SELECT zdm.backfill('plain', 'n = n + 1') AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT is(state, 'done', 'a backfill ends as done') FROM zdm.jobs WHERE id = :job;
+SELECT results_eq('SELECT min(n), max(n), count(*)::int FROM plain', 'VALUES (1, 1, 5000)', 'every row exactly once');
+SELECT row_eq(format('SELECT kind, relation, owner::text, rows_done, rows_total, percent, workers, failed_rows, error FROM zdm.jobs WHERE id = %s', :job),
+              ROW('backfill'::text, 'fillings.plain'::text, current_user::text, 5000::bigint, 5000::bigint, 100.0::numeric, 0, 0::bigint, NULL::text),
+              'zdm.jobs tells what was done');
+SELECT columns_are('zdm', 'jobs', ARRAY['id', 'kind', 'state', 'relation', 'description', 'owner', 'created_at',
+    'started_at', 'finished_at', 'rows_done', 'rows_total', 'percent', 'rows_per_second', 'eta', 'batch_rows',
+    'batch_ms', 'workers', 'waiting_for', 'failed_rows', 'attempts', 'error']);
+SELECT columns_are('zdm', 'steps', ARRAY['job', 'step', 'phase', 'state', 'sql', 'started_at', 'finished_at',
+    'lock_wait_ms', 'lock_held_ms', 'attempts', 'error']);
+SELECT columns_are('zdm', 'failed_rows', ARRAY['job', 'key', 'sqlstate', 'message', 'at']);
+
+-- an empty table, one row, a fixed batch
+CREATE TABLE empty (id int PRIMARY KEY, n int);
+SELECT zdm.backfill('empty', 'n = 1') AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT is(state || rows_done, 'done0', 'an empty table is done at once') FROM zdm.jobs WHERE id = :job;
+UPDATE plain SET n = 0;
+SELECT zdm.backfill('plain', 'n = n + 1', batch_rows => 7, pause => '0s') AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT results_eq('SELECT min(n), max(n) FROM plain', 'VALUES (1, 1)', 'batches of 7 rows leave none out');
+SELECT is(batch_rows, 7, 'batch_rows is kept') FROM zdm.jobs WHERE id = :job;
+
+-- a condition
+SELECT zdm.backfill('plain', $$v = 'x' -- a comment$$, $$id % 2 = 0 AND v IS NULL -- another$$) AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT results_eq('SELECT count(*)::int, bool_and((v = ''x'') = (id % 2 = 0)) FROM plain WHERE v IS NOT NULL', 'VALUES (2500, true)', 'only rows that match');
+SELECT is(rows_done, 2500::bigint, 'rows_done counts changed rows') FROM zdm.jobs WHERE id = :job;
+SELECT zdm.backfill('plain', 'n = n + 1', 'n > 0') AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT results_eq('SELECT min(n), max(n) FROM plain', 'VALUES (2, 2)', 'a condition that stays true is met once per row');
+
+-- keys of all kinds
+CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+CREATE DOMAIN code AS varchar(40);
+CREATE TYPE mood AS ENUM ('low', 'mid', 'high');
+CREATE FUNCTION walk(table_name text, create_sql text, insert_sql text) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE create_sql;
+    EXECUTE insert_sql;
+    RETURN zdm.backfill(table_name::regclass, 'n = n + 1', batch_rows => 33);
+END $$;
+SELECT walk('k_uuid', 'CREATE TABLE k_uuid (id uuid PRIMARY KEY, n int DEFAULT 0)', 'INSERT INTO k_uuid SELECT gen_random_uuid() FROM generate_series(1, 1000)') AS job \gset
+SELECT walk('k_text', 'CREATE TABLE k_text (id text COLLATE "C" PRIMARY KEY, n int DEFAULT 0)', $$INSERT INTO k_text SELECT 'k"''\' || g || chr(228) FROM generate_series(1, 1000) g$$) AS job \gset
+SELECT walk('k_varchar', 'CREATE TABLE k_varchar (id varchar(20) PRIMARY KEY, n int DEFAULT 0)', 'INSERT INTO k_varchar SELECT g::text FROM generate_series(1, 1000) g') AS job \gset
+SELECT walk('k_citext', 'CREATE TABLE k_citext (a int, b public.citext, n int DEFAULT 0, PRIMARY KEY (a, b))', $$INSERT INTO k_citext SELECT g % 7, CASE WHEN g % 2 = 0 THEN 'Ab' ELSE 'aB' END || g FROM generate_series(1, 1000) g$$) AS job \gset
+SELECT walk('k_domain', 'CREATE TABLE k_domain (id code PRIMARY KEY, n int DEFAULT 0)', 'INSERT INTO k_domain SELECT g::text FROM generate_series(1, 1000) g') AS job \gset
+SELECT walk('k_time', 'CREATE TABLE k_time (at timestamptz, x float8, n int DEFAULT 0, PRIMARY KEY (at, x))', $$INSERT INTO k_time SELECT '2024-01-01'::timestamptz + g * interval '1 microsecond', 1.0 / g FROM generate_series(1, 1000) g$$) AS job \gset
+SELECT walk('k_infinite', 'CREATE TABLE k_infinite (x float8 PRIMARY KEY, n int DEFAULT 0)', $$INSERT INTO k_infinite SELECT g::float8 FROM generate_series(1, 997) g UNION ALL VALUES ('NaN'::float8), ('Infinity'), ('-Infinity')$$) AS job \gset
+SELECT walk('k_enum', 'CREATE TABLE k_enum (m mood, day date, n int DEFAULT 0, PRIMARY KEY (m, day))', $$INSERT INTO k_enum SELECT m, date '2024-01-01' + g FROM generate_series(1, 334) g, unnest(enum_range(NULL::mood)) m LIMIT 1000$$) AS job \gset
+SELECT walk('k_unique', 'CREATE TABLE k_unique (a int NOT NULL, b int NOT NULL, c int, n int DEFAULT 0, UNIQUE (c), UNIQUE (a, b))', 'INSERT INTO k_unique SELECT g / 10, g % 10, g FROM generate_series(1, 1000) g') AS job \gset
+SELECT walk('"K odd"', 'CREATE TABLE "K odd" ("The ""Id""" int PRIMARY KEY, n int DEFAULT 0)', 'INSERT INTO "K odd" SELECT g FROM generate_series(-500, 499) g') AS job \gset
+SELECT walk('k_parts', 'CREATE TABLE k_parts (id int PRIMARY KEY, n int DEFAULT 0) PARTITION BY RANGE (id);'
+    'CREATE TABLE k_parts_1 PARTITION OF k_parts FOR VALUES FROM (0) TO (300);'
+    'CREATE TABLE k_parts_2 PARTITION OF k_parts FOR VALUES FROM (300) TO (400) PARTITION BY HASH (id);'
+    'CREATE TABLE k_parts_2a (n int DEFAULT 0, id int PRIMARY KEY);'
+    'ALTER TABLE k_parts_2 ATTACH PARTITION k_parts_2a FOR VALUES WITH (MODULUS 1, REMAINDER 0);'
+    'CREATE TABLE k_parts_3 PARTITION OF k_parts DEFAULT', 'INSERT INTO k_parts SELECT g FROM generate_series(1, 1000) g') AS job \gset
+SELECT walk('k_parent', 'CREATE TABLE k_parent (id int PRIMARY KEY, n int DEFAULT 0); CREATE TABLE k_child (PRIMARY KEY (id)) INHERITS (k_parent)',
+    'INSERT INTO k_parent SELECT g FROM generate_series(1, 500) g; INSERT INTO k_child SELECT g FROM generate_series(1, 500) g') AS job \gset
+CALL zdm.wait(timeout => '120s');
+SELECT is_empty($$SELECT * FROM zdm.jobs WHERE state <> 'done'$$, 'keys of every kind are walked along');
+SELECT results_eq(format('SELECT min(n), max(n), count(*)::int FROM %s', t), 'VALUES (1, 1, 1000)', 'each row once: ' || t)
+  FROM unnest(ARRAY['k_uuid', 'k_text', 'k_varchar', 'k_citext', 'k_domain', 'k_time', 'k_infinite', 'k_enum', 'k_unique', '"K odd"', 'k_parts', 'k_parent']) t;
+
+-- what the call refuses, at the call
+CREATE VIEW a_view AS SELECT * FROM plain;
+CREATE TABLE keyless (n int);
+CREATE TABLE deferred (id int PRIMARY KEY DEFERRABLE, n int);
+SELECT throws_ok($$SELECT zdm.backfill('a_view', 'n = 1')$$, '42809', NULL, 'a view is no table');
+SELECT throws_ok($$SELECT zdm.backfill('keyless', 'n = 1')$$, '0A000', NULL, 'a table without a key');
+SELECT throws_ok($$SELECT zdm.backfill('pg_class', 'relname = relname')$$, '42501', NULL, 'a system catalog');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = ')$$, '42601', NULL, 'a syntax error');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'nn = 1')$$, '42703', NULL, 'an unknown column');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', 'nn = 1')$$, '42703', NULL, 'an unknown column in the condition');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = nofun(n)')$$, '42883', NULL, 'an unknown function');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = ''x''::text')$$, '42804', NULL, 'a wrong type');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = $1')$$, '42P02', NULL, 'a parameter');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1 WHERE true')$$, '42601', NULL, 'more than assignments');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1 FROM empty')$$, '42601', NULL, 'a FROM');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1; DROP TABLE plain')$$, '42601', NULL, 'a second statement');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', 'true) OR (true')$$, '42601', NULL, 'a condition that breaks out');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', 'true LIMIT 1')$$, '42601', NULL, 'more than a condition');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'id = id + 1')$$, '0A000', NULL, 'the key itself');
+SELECT throws_ok($$SELECT zdm.backfill('plain', '(n, id) = (1, 2)')$$, '0A000', NULL, 'the key in a row');
+SELECT throws_ok($$SELECT zdm.backfill(NULL, 'n = 1')$$, '22004', NULL, 'no relation');
+SELECT throws_ok($$SELECT zdm.backfill('plain', NULL)$$, '22004', NULL, 'no set_clause');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '{"speed": 1}')$$, '22023', NULL, 'an unknown option');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '[1]')$$, '22023', NULL, 'options that are no object');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '{"window": "22:00-06:00"}')$$, '0A000', NULL, 'an option to come');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', workers => 2)$$, '0A000', NULL, 'several workers, to come');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', workers => 0)$$, '22023', NULL, 'no workers');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', max_failed_rows => 1)$$, '0A000', NULL, 'failed rows, to come');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', batch_rows => 0)$$, '22023', NULL, 'batches of no rows');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', batch_time => '-1s')$$, '22023', NULL, 'negative time');
+CREATE TEMP TABLE gone_soon (id int PRIMARY KEY, n int);
+SELECT throws_ok($$SELECT zdm.backfill('gone_soon', 'n = 1')$$, '0A000', NULL, 'a temporary table');
+SELECT lives_ok($$SELECT zdm.backfill('deferred', 'n = 1', options => '{"path": "keyset"}')$$, 'a deferrable key will do');
+BEGIN READ ONLY;
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1')$$, '25006', NULL, 'a read-only transaction');
+ROLLBACK;
+
+-- steering
+SELECT throws_ok('SELECT zdm.cancel(123456789)', '42704', NULL, 'cancel of an unknown job');
+SELECT throws_ok('SELECT zdm.pause(123456789)', '42704', NULL, 'pause of an unknown job');
+SELECT throws_ok(format('SELECT zdm.cancel(%s)', :job), '55000', NULL, 'cancel of a job that is done');
+SELECT throws_ok(format('SELECT zdm.resume(%s)', :job), '55000', NULL, 'resume of a job that is done');
+SELECT throws_ok(format('SELECT zdm.retry(%s)', :job), '55000', NULL, 'retry of a job that is done');
+UPDATE plain SET n = 0;
+SELECT zdm.backfill('plain', 'n = n + 1', batch_rows => 10, pause => '1h') AS job \gset
+SELECT zdm.pause(:job);
+SELECT is(state, 'paused', 'a paused job is paused') FROM zdm.jobs WHERE id = :job;
+CALL zdm.wait(:job, '10s');
+SELECT pass('zdm.wait returns for a paused job');
+SELECT zdm.resume(:job);
+SELECT isnt(state, 'paused', 'a resumed job is not') FROM zdm.jobs WHERE id = :job;
+SELECT zdm.cancel(:job);
+CALL zdm.wait(:job, '10s');
+SELECT is(state, 'cancelled', 'a cancelled job is cancelled') FROM zdm.jobs WHERE id = :job;
+SELECT cmp_ok((SELECT count(*) FROM plain WHERE n = 1), '<=', 20::bigint, 'and has done no more than a batch or two');
+
+-- a row that fails, and retry
+CREATE TABLE bad (id int PRIMARY KEY, a int, n int DEFAULT 0);
+INSERT INTO bad SELECT g, CASE WHEN g = 500 THEN 0 ELSE 1 END FROM generate_series(1, 1000) g;
+SELECT zdm.backfill('bad', 'n = n + 1 / a', batch_rows => 100) AS job \gset
+\set ON_ERROR_STOP 0
+CALL zdm.wait(:job, '60s');
+\set ON_ERROR_STOP 1
+SELECT is(:'LAST_ERROR_SQLSTATE'::text, '22012', 'zdm.wait raises the error of the job');
+SELECT row_eq(format('SELECT state, rows_done, error FROM zdm.jobs WHERE id = %s', :job), ROW('failed'::text, 400::bigint, 'division by zero'::text), 'a row that fails ends the job');
+UPDATE bad SET a = 1;
+SELECT zdm.retry(:job);
+CALL zdm.wait(:job, '60s');
+SELECT results_eq('SELECT min(n), max(n) FROM bad', 'VALUES (1, 1)', 'zdm.retry goes on from there');
+
+-- what zdm.wait says
+SELECT throws_ok('CALL zdm.wait(1)', '25001', NULL, 'zdm.wait in a function');
+SELECT throws_ok('DO $$BEGIN CALL zdm.wait(1); END$$', '25001', NULL, 'zdm.wait in DO');
+\set ON_ERROR_STOP 0
+BEGIN;
+CALL zdm.wait(1);
+ROLLBACK;
+SELECT is(:'LAST_ERROR_SQLSTATE'::text, '25001', 'zdm.wait in a transaction block');
+CALL zdm.wait(123456789);
+SELECT is(:'LAST_ERROR_SQLSTATE'::text, '42704', 'zdm.wait for an unknown job');
+SELECT zdm.backfill('plain', 'n = n + 1', batch_rows => 1, pause => '1h') AS job \gset
+CALL zdm.wait(:job, '10ms');
+SELECT is(:'LAST_ERROR_SQLSTATE'::text, '57014', 'zdm.wait longer than its timeout');
+\set ON_ERROR_STOP 1
+SELECT zdm.cancel(:job);
+
+-- a transaction
+BEGIN;
+SELECT zdm.backfill('plain', 'n = 77') AS job \gset
+ROLLBACK;
+SELECT is_empty(format('SELECT 1 FROM zdm.jobs WHERE id = %s', :job), 'a job that is rolled back never was');
+
+-- rights
+CREATE TABLE guarded (id int PRIMARY KEY, a int, b int, secret int);
+INSERT INTO guarded SELECT g, g, 0, g FROM generate_series(1, 100) g;
+GRANT SELECT (id, a, b), UPDATE (b) ON guarded TO fill_owner;
+SET ROLE fill_owner;
+SELECT throws_ok($$SELECT zdm.backfill('guarded', 'a = 1')$$, '42501', NULL, 'no right to a column set');
+SELECT throws_ok($$SELECT zdm.backfill('guarded', 'b = secret')$$, '42501', NULL, 'no right to a column read');
+SELECT throws_ok($$SELECT zdm.backfill('guarded', 'b = 1', 'secret = 1')$$, '42501', NULL, 'no right to a column in the condition');
+SELECT zdm.backfill('guarded', 'b = a') AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT results_eq('SELECT count(*)::int FROM guarded WHERE b = a', 'VALUES (100)', 'rights to the columns are enough');
+SELECT throws_ok('SELECT * FROM zdm.job', '42501', NULL, 'the table of jobs is closed');
+SELECT throws_ok('SELECT * FROM zdm.job_progress', '42501', NULL, 'and so is their progress');
+SELECT results_eq('SELECT DISTINCT owner = ''fill_owner'' FROM zdm.jobs', ARRAY[true], 'a role sees its own jobs');
+SET ROLE fill_other;
+SELECT is_empty('SELECT * FROM zdm.jobs', 'and no others');
+SELECT throws_ok(format('SELECT zdm.cancel(%s)', :job), '42501', NULL, 'nor does it steer them');
+RESET ROLE;
+GRANT pg_monitor TO fill_other;
+SET ROLE fill_other;
+SELECT isnt_empty('SELECT * FROM zdm.jobs', 'pg_monitor sees all');
+RESET ROLE;
+ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+SET ROLE fill_owner;
+SELECT throws_ok($$SELECT zdm.backfill('guarded', 'b = a')$$, '42501', NULL, 'a policy that could hide rows');
+RESET ROLE;
+
+-- the settings of the call, and users' triggers, deferred ones too
+CREATE TABLE told (what text);
+CREATE TABLE context (id int PRIMARY KEY, t text, n int DEFAULT 0);
+INSERT INTO context SELECT g FROM generate_series(1, 3) g;
+CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO fillings.told VALUES (tg_name || ' ' || current_user); RETURN NULL; END$$;
+CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON context DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tell();
+GRANT SELECT, UPDATE ON context TO fill_owner;
+GRANT INSERT ON told TO fill_owner;
+SET ROLE fill_owner;
+SET TimeZone = 'Asia/Kolkata';
+SELECT zdm.backfill('context', $$t = current_setting('TimeZone') || ' ' || current_user || ' ' || current_setting('search_path')$$) AS job \gset
+RESET TimeZone;
+RESET ROLE;
+CALL zdm.wait(:job, '60s');
+SELECT results_eq('SELECT DISTINCT t FROM context', ARRAY['Asia/Kolkata fill_owner fillings, public'], 'a job runs as its owner, under the settings of the call');
+SELECT results_eq('SELECT what, count(*)::int FROM told GROUP BY 1', $$VALUES ('late fill_owner', 3)$$, 'a deferred trigger fires as the owner of the job');
+
+-- endings
+SELECT zdm.backfill('plain', 'n = n + 1', batch_rows => 1, pause => '100ms') AS job \gset
+DROP TABLE plain CASCADE;
+\set ON_ERROR_STOP 0
+CALL zdm.wait(:job, '60s');
+SELECT is(:'LAST_ERROR_SQLSTATE'::text, '42P01', 'a job ends when its table is dropped');
+\set ON_ERROR_STOP 1
+SELECT is(error, 'table fillings.plain was dropped', 'and says why') FROM zdm.jobs WHERE id = :job;
+SET ROLE fill_owner;
+CREATE TABLE orphan (id int PRIMARY KEY, n int DEFAULT 0);
+INSERT INTO orphan SELECT g FROM generate_series(1, 1000) g;
+SELECT zdm.backfill('orphan', 'n = 1', batch_rows => 1, pause => '100ms') AS job \gset
+RESET ROLE;
+ALTER TABLE orphan OWNER TO CURRENT_USER;
+\set ON_ERROR_STOP 0
+CALL zdm.wait(:job, '60s');
+SELECT is(:'LAST_ERROR_SQLSTATE'::text, '42501', 'a job ends when its owner loses the right');
+\set ON_ERROR_STOP 1
+SELECT is_empty('SELECT * FROM zdm.uninstall_blockers()', 'backfills do not stand in the way of DROP EXTENSION');
+
+DROP SCHEMA fillings CASCADE;
+DROP OWNED BY fill_owner, fill_other;
+DROP ROLE fill_owner, fill_other;
+SELECT * FROM finish();
