@@ -64,6 +64,7 @@ backfill_server() {
     server_init "$tmp/backfill"
     server_start "$tmp/backfill" shared_preload_libraries=zdm
     export PGDATABASE=postgres
+    server_wal
     sql <<-SQL || give_up "cannot prepare the backfill"
 		CREATE EXTENSION zdm;
 		SET zdm.mode = off;

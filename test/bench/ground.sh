@@ -111,6 +111,21 @@ server_copy() {
 
 sql() { "$bin/psql" -XqAt -v ON_ERROR_STOP=1 "$@"; }
 
+# A server that has been at work for a while has WAL files to use again; a new one stops everybody for each 16 MB to make a new file.
+# Give the running server a hundred.
+server_wal() {
+    sql <<-'SQL' || give_up "cannot make WAL files"
+		DO $$
+		BEGIN
+		    FOR i IN 1 .. 100 LOOP
+		        PERFORM pg_logical_emit_message(false, '', '');
+		        PERFORM pg_switch_wal();
+		    END LOOP;
+		END $$;
+		CHECKPOINT;
+	SQL
+}
+
 # Tables into shared buffers, so that neither side of a comparison reads from disk.
 warm() {
     local relation
@@ -129,6 +144,7 @@ shop_build() {
     local users=$!
     sql -d shop -v part=orders -v scale="$scale" -f "$here/shop/shop.sql" || give_up "cannot fill orders"
     wait "$users" || give_up "cannot fill users"
+    server_wal
     server_stop "$1"
     export PGDATABASE=shop
     "$bin/initdb" --sync-only -D "$1" >/dev/null

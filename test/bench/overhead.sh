@@ -51,6 +51,7 @@ overhead_servers() {
     server_start "$tmp/overhead_plain"
     "$bin/pgbench" -i -q -s 10 postgres >/dev/null 2>&1 || give_up "pgbench -i failed"
     sql -c 'VACUUM FREEZE'
+    server_wal
     server_stop "$tmp/overhead_plain"
     server_copy "$tmp/overhead_plain" "$tmp/overhead_zdm"
     PGPORT=$plain_port server_start "$tmp/overhead_plain" synchronous_commit=off autovacuum=off
