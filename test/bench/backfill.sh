@@ -21,15 +21,18 @@ bench_backfill() {
         note ratio "$(quotient "$(of_last backfill.speed)" "$(of_last update.speed)")"
     done
 
-    # Open-loop point updates: first alone, then with the backfill from its start to its end.
+    # Open-loop point updates: first alone, then with the backfill from its start to its end; then with one UPDATE of another table,
+    # which shares processors and WAL with them but no row: what is worse than that is the backfill's doing.
     local rate
     for rate in 100 400; do
         for ((round = 1; round <= rounds; round++)); do
             backfill_table
             backfill_point_updates $rate 10 none
             backfill_point_updates $rate 0 backfill
+            backfill_table elsewhere
+            backfill_point_updates $rate 0 other
             note "$rate.ratio" "$(quotient "$(of_last "$rate.backfill.p99")" "$(of_last "$rate.none.p99")")"
-            progress "backfill, point updates at $rate/s, round $round: p99 $(ms "$(of_last "$rate.none.p99")") without, $(ms "$(of_last "$rate.backfill.p99")") with"
+            progress "backfill, point updates at $rate/s, round $round: p99 $(ms "$(of_last "$rate.none.p99")") without, $(ms "$(of_last "$rate.backfill.p99")") with, $(ms "$(of_last "$rate.other.p99")") with an UPDATE elsewhere"
         done
         backfill_table
         backfill_point_updates $rate 0 update
@@ -47,10 +50,11 @@ bench_backfill() {
     echo "point updates of 16 clients meanwhile, open-loop ($rounds pairs; medians, and the longest of all)"
     printf '%-32s %10s %10s %10s\n' '' p50 p99 longest
     for rate in 100 400; do
-        for kind in none backfill update; do
+        for kind in none backfill other update; do
             case $kind in
                 none) printf '%-32s' "$rate/s, alone" ;;
                 backfill) printf '%-32s' "$rate/s, with zdm.backfill" ;;
+                other) printf '%-32s' "$rate/s, with an UPDATE elsewhere" ;;
                 update) printf '%-32s' "$rate/s, with one UPDATE (once)" ;;
             esac
             printf ' %10s %10s %10s\n' "$(ms "$(of median $rate.$kind.p50)")" "$(ms "$(of median $rate.$kind.p99)")" "$(ms "$(of max $rate.$kind.longest)")"
@@ -72,26 +76,37 @@ backfill_server() {
 		INSERT INTO template_t
 		SELECT n, n % 1000, md5(n::text) || 'xyz', timestamptz '2025-01-01' + n * interval '1 s', NULL FROM generate_series(1, $1) n;
 		VACUUM (FREEZE, ANALYZE) template_t;
+		CREATE TABLE elsewhere (LIKE template_t, PRIMARY KEY (id)) WITH (autovacuum_enabled = off);
 	SQL
 }
 
+# backfill_table [elsewhere]: and a second one like it.
 backfill_table() {
-    PGOPTIONS='-c zdm.mode=off' sql <<-'SQL' || give_up "cannot rebuild the table"
+    PGOPTIONS='-c zdm.mode=off' sql -v also="$([ -n "${1-}" ] && echo on || echo off)" <<-'SQL' || give_up "cannot rebuild the table"
 		SET client_min_messages = warning;
 		SET synchronous_commit = off;
 		DROP TABLE IF EXISTS t;
+		TRUNCATE elsewhere;
 		CREATE TABLE t (LIKE template_t) WITH (autovacuum_enabled = off);
 		INSERT INTO t SELECT * FROM template_t;
 		ALTER TABLE t ADD PRIMARY KEY (id);
+		\if :also
+		    INSERT INTO elsewhere SELECT * FROM template_t;
+		    VACUUM (FREEZE, ANALYZE) elsewhere;
+		\endif
 		VACUUM (FREEZE, ANALYZE) t;
 		CHECKPOINT;
 	SQL
 }
 
-# backfill_run <update|backfill>: do it; $took is how long, in seconds.
+# backfill_run <update|backfill|other>: do it; $took is how long, in seconds.
 backfill_run() {
     local from=$EPOCHREALTIME job left
-    if [ "$1" = update ]; then
+    if [ "$1" = other ]; then
+        sql -c 'UPDATE elsewhere SET v = b' || give_up "the UPDATE failed"
+        took=$(perl -e 'print $ARGV[1] - $ARGV[0]' "$from" "$EPOCHREALTIME")
+        return
+    elif [ "$1" = update ]; then
         sql -c 'UPDATE t SET v = b' || give_up "the UPDATE failed"
     else
         job=$(sql -c "SELECT zdm.backfill('t', 'v = b')") && sql -c "CALL zdm.wait($job, '10 min')" || give_up "the backfill failed"
