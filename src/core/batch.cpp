@@ -46,7 +46,8 @@ void BatchSize::took(std::int64_t rows, double ms)
     const bool panic = ms > kPanic * target_ms_;
     const bool eager = samples_ < kEagerSamples;
 
-    // A batch much smaller than asked for (the end of a table, the neighbourhood of a locked row) is mostly overhead.
+    // A batch much smaller than asked for (the end of a table, the neighbourhood of a locked row) is mostly
+    // overhead.
     if (rows * 4 < rows_ && !panic) {
         return;
     }

@@ -8,9 +8,9 @@ namespace zdm::core
 constexpr std::int64_t kFirstBatch = 1000;
 constexpr std::int64_t kLargestBatch = 100000;
 
-// Time is the target, rows are what follows. Every batch is a sample of the cost of a row; the samples are smoothed,
-// so that one slow commit does not halve the next batch, but a batch of more than five times the target is believed
-// at once, because somebody waits for its row locks.
+// Time is the target, rows are what follows. Every batch is a sample of the cost of a row; the samples are
+// smoothed, so that one slow commit does not halve the next batch, but a batch of more than five times the
+// target is believed at once, because somebody waits for its row locks.
 class BatchSize
 {
 public:

@@ -1,11 +1,8 @@
 #include "fill/fill.hpp"
 
-#include "fill/statement.hpp"
-#include "fill/tree.hpp"
+#include "fill/prepared.hpp"
 #include "pg/spi.hpp"
 #include "pg/xact.hpp"
-
-#include <initializer_list>
 
 namespace zdm::fill
 {
@@ -13,7 +10,8 @@ namespace zdm::fill
 namespace
 {
 
-// Looking for rows that match again, under one snapshot, is worth this much; beyond, walk the table once more.
+// Looking for rows that match again, under one snapshot, is worth this much; beyond, walk the table once
+// more.
 constexpr int kCheckMs = 2000;
 
 struct Place {
@@ -23,19 +21,6 @@ struct Place {
     bool bounded; // stop is set
     Datum cursor[INDEX_MAX_KEYS];
     Datum stop[INDEX_MAX_KEYS];
-};
-
-// One table's prepared statements; they outlive transactions.
-struct Statements {
-    MemoryContext memory;
-    Oid part; // InvalidOid: none
-    char *schema;
-    char *name;
-    Key key;
-    SPIPlanPtr last_key;
-    SPIPlanPtr bound[2]; // without and with a key done last
-    SPIPlanPtr update[2];
-    const char *update_text;
 };
 
 } // namespace
@@ -71,8 +56,8 @@ template <class F> void as_owner(Work *work, F &&body)
     apply_settings(work->job.settings, work->statements.key.more_path);
     // What a job cannot see it must not skip.
     pg::set_local("row_security", "off");
-    // Deferred triggers would fire at commit, when we are the superuser again; PostgreSQL refuses to queue them in a
-    // restricted operation. Here they fire when the UPDATE ends.
+    // Deferred triggers would fire at commit, when we are the superuser again; PostgreSQL refuses to queue
+    // them in a restricted operation. Here they fire when the UPDATE ends.
     auto *immediate = makeNode(ConstraintsSetStmt);
     AfterTriggerSetState(immediate);
     SetUserIdAndSecContext(work->job.owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
@@ -82,120 +67,6 @@ template <class F> void as_owner(Work *work, F &&body)
     SetUserIdAndSecContext(user, context);
     AtEOXact_GUC(false, nest);
     MemoryContextSwitchTo(outer);
-}
-
-SPIPlanPtr prepare(Statements *statements, const char *sql, int parameters, bool with_offset)
-{
-    Oid types[2 * INDEX_MAX_KEYS + 1];
-    int count = 0;
-
-    for (; count < parameters; count++) {
-        types[count] = statements->key.types[count % statements->key.count];
-    }
-    if (with_offset) {
-        types[count++] = INT8OID;
-    }
-    return pg::spi_keep(SPI_prepare_cursor(sql, count, types, CURSOR_OPT_GENERIC_PLAN));
-}
-
-bool is_planned(SPIPlanPtr plan)
-{
-    ListCell *cell = nullptr;
-
-    foreach (cell, SPI_plan_get_plan_sources(plan)) {
-        auto *source = static_cast<CachedPlanSource *>(lfirst(cell));
-        if (!source->is_valid || source->gplan == nullptr || !source->gplan->is_valid) {
-            return false;
-        }
-    }
-    return true;
-}
-
-// Plans in advance, so that the planner's settings are ours while it works and the user's while triggers run. A
-// batch must follow the key's index whatever the statistics say: every other path costs a scan per batch.
-void plan_along_the_key(SPIPlanPtr plan)
-{
-    if (is_planned(plan)) {
-        return;
-    }
-    pg::with_settings([&] {
-        pg::set_local("enable_seqscan", "off");
-        pg::set_local("enable_bitmapscan", "off");
-        pg::set_local("enable_sort", "off");
-        pg::set_local("enable_indexscan", "on");
-        pg::set_local("enable_indexonlyscan", "on");
-        pg::set_local("enable_nestloop", "on");
-        pg::set_local("jit", "off");
-        pg::set_local("max_parallel_workers_per_gather", "0");
-        CachedPlan *cached = SPI_plan_get_cached_plan(plan);
-        if (cached != nullptr) {
-            ReleaseCachedPlan(cached, CurrentResourceOwner);
-        }
-    });
-}
-
-void drop_statements(Statements *statements)
-{
-    for (SPIPlanPtr plan : {statements->last_key, statements->bound[0], statements->bound[1], statements->update[0],
-                            statements->update[1]}) {
-        if (plan != nullptr) {
-            SPI_freeplan(plan);
-        }
-    }
-    MemoryContext memory = statements->memory;
-    MemoryContextReset(memory);
-    *statements = {};
-    statements->memory = memory;
-}
-
-bool same_names(const Statements *statements)
-{
-    const char *name = get_rel_name(statements->part);
-
-    return name != nullptr && strcmp(name, statements->name) == 0 &&
-           strcmp(get_namespace_name(get_rel_namespace(statements->part)), statements->schema) == 0;
-}
-
-void know_key(Work *work, Relation relation)
-{
-    Statements *statements = &work->statements;
-
-    drop_statements(statements);
-    MemoryContext here = MemoryContextSwitchTo(statements->memory);
-    statements->key = find_key(relation);
-    statements->schema = get_namespace_name(RelationGetNamespace(relation));
-    statements->name = pstrdup(RelationGetRelationName(relation));
-    MemoryContextSwitchTo(here);
-    if (statements->key.count == 0) {
-        refuse_without_key(relation);
-    }
-}
-
-void prepare_statements(Work *work, Relation relation)
-{
-    Statements *statements = &work->statements;
-    const Key &key = statements->key;
-
-    MemoryContext here = MemoryContextSwitchTo(statements->memory);
-    const Clauses clauses =
-        clauses_for(work->job.relation, RelationGetRelid(relation), work->job.set_clause, work->job.where_clause);
-    char *bound[2];
-    char *update[2];
-    for (const bool after : {false, true}) {
-        bound[after] = bound_statement(clauses.table, key, after);
-        update[after] = update_statement(clauses, key, after);
-    }
-    char *last_key = last_key_statement(clauses.table, key);
-    MemoryContextSwitchTo(here);
-
-    statements->last_key = prepare(statements, last_key, 0, false);
-    for (const bool after : {false, true}) {
-        const int parameters = key.count * (after ? 2 : 1);
-        statements->bound[after] = prepare(statements, bound[after], parameters, true);
-        statements->update[after] = prepare(statements, update[after], parameters, false);
-    }
-    statements->update_text = update[1];
-    statements->part = RelationGetRelid(relation);
 }
 
 // Reads a key from the first row of the last result.
@@ -212,12 +83,6 @@ bool fetch_key(const Key &key, MemoryContext to, Datum *values)
     }
     MemoryContextSwitchTo(here);
     return true;
-}
-
-void execute(SPIPlanPtr plan, Datum *values, bool read_only, long rows)
-{
-    plan_along_the_key(plan);
-    pg::spi_check(SPI_execute_plan(plan, values, nullptr, read_only, rows));
 }
 
 // Rows that match where_clause after their change.
@@ -277,8 +142,8 @@ void leave_part(Place *place, Oid next)
     place->bounded = false;
 }
 
-// A where_clause that no changed row matched again is made false by the set_clause: then a row that matches now was
-// written since, and is wanted.
+// A where_clause that no changed row matched again is made false by the set_clause: then a row that matches
+// now was written since, and is wanted.
 bool may_walk_again(const Work *work, const store::Progress *progress)
 {
     return work->job.where_clause != nullptr && progress->still_matching == 0 &&
@@ -346,12 +211,18 @@ bool fill_part(Work *work, Place *place, int64 rows, Batch *done, store::Progres
     }
     // With our lock nobody can give the name to another table now.
     Statements *statements = &work->statements;
-    if (statements->part != place->part || !same_names(statements)) {
-        know_key(work, relation);
+    if (!still_good(*statements, place->part)) {
+        const Key before = statements->part == place->part ? statements->key : Key{};
+        learn_key(statements, relation);
+        if (place->begun && before.count > 0 && !same_columns(before, statements->key)) {
+            refuse_other_key();
+        }
     }
     as_owner(work, [&] {
         if (!OidIsValid(statements->part)) {
-            prepare_statements(work, relation);
+            prepare(statements,
+                    clauses_for(work->job.relation, place->part, work->job.set_clause, work->job.where_clause),
+                    place->part);
         }
         MemoryContext here = MemoryContextSwitchTo(place->memory);
         if (work->open_cursor != 0) {
@@ -450,9 +321,9 @@ bool recover(Work *work, int sqlerrcode)
     }
     // A half-made set of statements is none; and a name may have changed under a good one.
     const bool renamed = work->statements.name != nullptr && OidIsValid(work->statements.part) &&
-                         relation_exists(work) && !same_names(&work->statements);
+                         relation_exists(work) && !same_names(work->statements);
     if (!OidIsValid(work->statements.part) || renamed) {
-        drop_statements(&work->statements);
+        drop(&work->statements);
     }
     return renamed;
 }

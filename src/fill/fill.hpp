@@ -6,8 +6,8 @@
 namespace zdm::fill
 {
 
-// At the call, as the caller: raises what PostgreSQL would raise for `UPDATE relation SET ... WHERE ...`, and refuses
-// what cannot be done batch by batch. Runs nothing.
+// At the call, as the caller: raises what PostgreSQL would raise for `UPDATE relation SET ... WHERE ...`, and
+// refuses what cannot be done batch by batch. Runs nothing.
 void check(Oid relation, const char *set_clause, const char *where_clause);
 
 // "schema.name", quoted where needed, in the current memory context.
@@ -17,8 +17,8 @@ char *qualified_name(Oid relation);
 struct Work;
 Work *open(const store::Job &job, const store::Progress &progress);
 
-// What a batch did, inside the caller's transaction. The new place is in `progress`; it holds if that transaction
-// commits, and then confirm() must be called; else the work stays where it was.
+// What a batch did, inside the caller's transaction. The new place is in `progress`; it holds if that
+// transaction commits, and then confirm() must be called; else the work stays where it was.
 struct Batch {
     int64 rows_seen; // keys passed
     int64 rows_done; // rows changed
@@ -28,7 +28,8 @@ struct Batch {
 Batch batch(Work *work, int64 rows, store::Progress *progress);
 void confirm(Work *work);
 
-// After a transaction with a batch was rolled back by this error, in a new one. True: it was not the user's, go on.
+// After a transaction with a batch was rolled back by this error, in a new one. True: it was not the user's,
+// go on.
 bool recover(Work *work, int sqlerrcode);
 // The relation of the job is still there.
 bool relation_exists(const Work *work);

@@ -8,7 +8,8 @@ namespace zdm::fill
 namespace
 {
 
-// A row comparison follows an index only if each column sorts by its type's default order and its own collation.
+// A row comparison follows an index only if each column sorts by its type's default order and its own
+// collation.
 bool walks_in_default_order(Relation relation, Relation index)
 {
     for (int i = 0; i < index->rd_index->indnkeyatts; i++) {
@@ -60,8 +61,8 @@ char *schema_of_operator(Oid op)
     return schema;
 }
 
-// One comparison of rows has one operator name. Where its columns' operators live in several schemas, only the
-// search_path can find them all.
+// One comparison of rows has one operator name. Where its columns' operators live in several schemas, only
+// the search_path can find them all.
 void name_operators(Relation index, Key *key)
 {
     const Oid first = operator_of(index, 0, BTGreaterStrategyNumber);
@@ -95,6 +96,7 @@ void describe(Relation relation, Relation index, Key *key)
     initStringInfo(&list);
     initStringInfo(&descending);
     key->count = index->rd_index->indnkeyatts;
+    key->index = RelationGetRelid(index);
     for (int i = 0; i < key->count; i++) {
         const AttrNumber column = index->rd_index->indkey.values[i];
         const Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), column - 1);
@@ -128,6 +130,17 @@ template <class F> void with_plain_output(F &&body)
     AtEOXact_GUC(false, nest);
 }
 
+char *column_numbers(const Key &key)
+{
+    StringInfoData numbers;
+
+    initStringInfo(&numbers);
+    for (int i = 0; i < key.count; i++) {
+        appendStringInfo(&numbers, "%s%d", i > 0 ? "," : "", key.columns[i]);
+    }
+    return numbers.data;
+}
+
 } // namespace
 
 Key find_key(Relation relation)
@@ -158,19 +171,34 @@ Key find_key(Relation relation)
     return key;
 }
 
+bool same_columns(const Key &one, const Key &other)
+{
+    return one.count == other.count &&
+           memcmp(one.columns, other.columns, sizeof(AttrNumber) * static_cast<Size>(one.count)) == 0;
+}
+
+void refuse_other_key()
+{
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("the key of the table has changed since the backfill began"),
+            errdetail("How far it is was written down in terms of the old key."));
+}
+
 Datum to_texts(const Key &key, const Datum *values)
 {
-    Datum texts[INDEX_MAX_KEYS];
+    Datum texts[INDEX_MAX_KEYS + 1];
+
+    texts[0] = CStringGetTextDatum(column_numbers(key));
 
     with_plain_output([&] {
         for (int i = 0; i < key.count; i++) {
             Oid output = InvalidOid;
             bool varlena = false;
             getTypeOutputInfo(key.types[i], &output, &varlena);
-            texts[i] = CStringGetTextDatum(OidOutputFunctionCall(output, values[i]));
+            texts[i + 1] = CStringGetTextDatum(OidOutputFunctionCall(output, values[i]));
         }
     });
-    return PointerGetDatum(construct_array(texts, key.count, TEXTOID, -1, false, TYPALIGN_INT));
+    return PointerGetDatum(construct_array(texts, key.count + 1, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 void from_texts(const Key &key, Datum texts, Datum *values)
@@ -179,17 +207,15 @@ void from_texts(const Key &key, Datum texts, Datum *values)
     int count = 0;
 
     deconstruct_array(DatumGetArrayTypeP(texts), TEXTOID, -1, false, TYPALIGN_INT, &items, nullptr, &count);
-    if (count != key.count) {
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("the key of the table has changed since the backfill began"),
-                errdetail("It had %d columns and has %d.", count, key.count));
+    if (count != key.count + 1 || strcmp(TextDatumGetCString(items[0]), column_numbers(key)) != 0) {
+        refuse_other_key();
     }
     with_plain_output([&] {
         for (int i = 0; i < key.count; i++) {
             Oid input = InvalidOid;
             Oid parameter = InvalidOid;
             getTypeInputInfo(key.types[i], &input, &parameter);
-            values[i] = OidInputFunctionCall(input, TextDatumGetCString(items[i]), parameter, -1);
+            values[i] = OidInputFunctionCall(input, TextDatumGetCString(items[i + 1]), parameter, -1);
         }
     });
 }

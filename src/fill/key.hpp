@@ -7,6 +7,7 @@ namespace zdm::fill
 
 struct Key {
     int count; // 0: the table has none
+    Oid index;
     AttrNumber columns[INDEX_MAX_KEYS];
     Oid types[INDEX_MAX_KEYS]; // base types, what parameters are declared as
     bool by_value[INDEX_MAX_KEYS];
@@ -19,10 +20,15 @@ struct Key {
     const char *more_path;  // schemas to add to the search_path where one name cannot say both; or null
 };
 
-// The primary key; else the shortest unique index over NOT NULL columns alone, immediate, valid, in default order.
+// The primary key; else the shortest unique index over NOT NULL columns alone, immediate, valid, in default
+// order.
 Key find_key(Relation relation);
 
-// Between texts that any session reads alike, and values. Allocates in the current memory context.
+[[noreturn]] void refuse_other_key();
+bool same_columns(const Key &one, const Key &other);
+
+// Between values and texts that any session reads alike; the first text says which columns they belong to, so
+// that a place in one key is never taken for a place in another. Allocates in the current memory context.
 Datum to_texts(const Key &key, const Datum *values);
 void from_texts(const Key &key, Datum texts, Datum *values);
 void copy_values(const Key &key, const Datum *from, Datum *to);

@@ -1,12 +1,13 @@
 #pragma once
-// The SQL of a backfill. The caller's clauses are text; that they are clauses and nothing more is checked once, at
-// the call, by parsing each of them alone.
+// The SQL of a backfill. The caller's clauses are text; that they are clauses and nothing more is checked
+// once, at the call, by parsing each of them alone.
 #include "fill/key.hpp"
 
 namespace zdm::fill
 {
 
-// Columns that set_clause names, as a List of char *. Raises 42601 if it is anything but `column = expression, ...`.
+// Columns that set_clause names, as a List of char *. Raises 42601 if it is anything but `column =
+// expression, ...`.
 List *columns_set(const char *set_clause);
 // Raises 42601 if where_clause is anything but one condition.
 void check_condition(const char *where_clause);

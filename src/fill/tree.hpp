@@ -11,7 +11,8 @@ struct Parts {
 };
 
 Parts parts_of(Oid relation);
-// The part that follows by OID, or InvalidOid. Parts that came meanwhile and sort earlier hold only later rows.
+// The part that follows by OID, or InvalidOid. Parts that came meanwhile and sort earlier hold only later
+// rows.
 Oid part_after(Oid relation, Oid part);
 int64 estimate_rows(Oid relation);
 
@@ -20,7 +21,8 @@ Clauses clauses_for(Oid relation, Oid part, const char *set_clause, const char *
 
 [[noreturn]] void refuse_without_key(Relation relation);
 
-// Puts a text[] of name, value, name, value in force for the current nest level. more_path: ", schema, ..." or null.
+// Puts a text[] of name, value, name, value in force for the current nest level. more_path: ", schema, ..."
+// or null.
 void apply_settings(Datum settings, const char *more_path);
 
 } // namespace zdm::fill

@@ -1,6 +1,6 @@
 #pragma once
-// What launcher, workers and sessions know of each other: a piece of shared memory. It holds no state of a job; that
-// is in zdm's tables. Whatever is lost here with a crash is found there again.
+// What launcher, workers and sessions know of each other: a piece of shared memory. It holds no state of a
+// job; that is in zdm's tables. Whatever is lost here with a crash is found there again.
 #include "pg/postgres.hpp"
 
 namespace zdm::jobs::board
@@ -29,7 +29,8 @@ void release(int slot);
 void release_forgotten();
 
 // --- worker
-// Takes the reserved slot; its database, or InvalidOid if it is not reserved any more. Frees it when the process ends.
+// Takes the reserved slot; its database, or InvalidOid if it is not reserved any more. Frees it when the
+// process ends.
 Oid attach(int slot);
 // True: no other worker has this job; now it is ours.
 bool claim(int64 job);

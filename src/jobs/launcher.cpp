@@ -1,7 +1,8 @@
-// The launcher sees shared catalogs only. It keeps a list of databases where somebody should look for work, and starts
-// a worker for each as slots become free; the worker finds the job, or finds nothing and ends. A database gets on the
-// list when a session commits a new job, when a worker ends with work left, and, all of them, when the server starts
-// or zdm.run_jobs is turned on. So an idle database costs nothing, and whatever dies is started again from the tables.
+// The launcher sees shared catalogs only. It keeps a list of databases where somebody should look for work,
+// and starts a worker for each as slots become free; the worker finds the job, or finds nothing and ends. A
+// database gets on the list when a session commits a new job, when a worker ends with work left, and, all of
+// them, when the server starts or zdm.run_jobs is turned on. So an idle database costs nothing, and whatever
+// dies is started again from the tables.
 #include "jobs/board.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/process.hpp"
@@ -29,7 +30,8 @@ struct Launcher {
     BackgroundWorkerHandle *workers[kMostSlots]; // those started; null: none
 };
 
-// Databases that can be connected to; templates only if asked for, since a worker in one hinders those who copy it.
+// Databases that can be connected to; templates only if asked for, since a worker in one hinders those who
+// copy it.
 List *all_databases(MemoryContext keep, bool templates)
 {
     List *databases = NIL;
@@ -89,7 +91,8 @@ bool start_worker(Launcher *launcher, Oid database, int slot)
     return true;
 }
 
-// Workers that ended before they took their slot (no memory for a process, a database that is gone) leave it to us.
+// Workers that ended before they took their slot (no memory for a process, a database that is gone) leave it
+// to us.
 void clear_away(Launcher *launcher)
 {
     for (int i = 0; i < kMostSlots; i++) {

@@ -1,4 +1,5 @@
-// CALL zdm.wait: looks at the state again and again, each time in a transaction of its own, with nothing held between.
+// CALL zdm.wait: looks at the state again and again, each time in a transaction of its own, with nothing held
+// between.
 #include "jobs/jobs.hpp"
 
 #include "pg/compat.hpp"
@@ -13,8 +14,8 @@ namespace
 constexpr double kFirstNapMs = 5;
 constexpr double kLongestNapMs = 100;
 
-// 25001 unless the client itself sent this CALL, outside a transaction block. A DO block or a procedure is not atomic
-// by its own account; only the portal tells that the statement in it is not ours.
+// 25001 unless the client itself sent this CALL, outside a transaction block. A DO block or a procedure is
+// not atomic by its own account; only the portal tells that the statement in it is not ours.
 void require_top_level(FunctionCallInfo call)
 {
     bool ours = false;

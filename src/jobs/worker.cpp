@@ -1,10 +1,10 @@
-// A worker takes one job of one database and ends with it; the next job gets a fresh process, which owes nothing to
-// what the job's triggers and functions have done to this one.
+// A worker takes one job of one database and ends with it; the next job gets a fresh process, which owes
+// nothing to what the job's triggers and functions have done to this one.
 //
-// Around a job stand two marks. In shared memory: this job has a worker, so no other may take it. In its row, committed
-// before the work and renewed by every batch: a worker was at work. A worker that leaves in good order takes the second
-// back; one that takes the whole server with it leaves it behind, and after three of these without a batch done in
-// between the job is left alone.
+// Around a job stand two marks. In shared memory: this job has a worker, so no other may take it. In its row,
+// committed before the work and renewed by every batch: a worker was at work. A worker that leaves in good
+// order takes the second back; one that takes the whole server with it leaves it behind, and after three of
+// these without a batch done in between the job is left alone.
 #include "jobs/board.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/process.hpp"
@@ -26,6 +26,8 @@ namespace
 
 constexpr int kMostJobs = 256;
 constexpr double kRateMemoryMs = 3000;
+constexpr double kLookAgainMs = 2000;
+constexpr double kLongRestMs = 5000;
 constexpr int kLongestBetweenPassesMs = 30 * 1000;
 
 // What a batch leads to.
@@ -171,7 +173,8 @@ bool rest(Worker *worker, double milliseconds, const char *why, uint32 *event)
         if (left <= 0) {
             return true;
         }
-        doze(left + 1, why, event);
+        // A steering call wakes us; DROP EXTENSION does not.
+        doze(std::min(left + 1, kLookAgainMs), why, event);
         if (leaving() || !conf::current().run_jobs) {
             return true; // the caller looks
         }
@@ -294,6 +297,18 @@ Next run_batch(Worker *worker)
     return Next::Wait;
 }
 
+// Rests so long that a crash meanwhile must not be held against the job.
+bool rest_unmarked(Worker *worker, double milliseconds, const char *why, uint32 *event)
+{
+    if (milliseconds < kLongRestMs) {
+        return rest(worker, milliseconds, why, event);
+    }
+    in_transaction(worker->memory, [&] { store::mark(worker->job.id, false); });
+    const bool go_on = rest(worker, milliseconds, why, event);
+    in_transaction(worker->memory, [&] { store::mark(worker->job.id, true); });
+    return go_on;
+}
+
 // Between batches nothing is held. False: the job must not go on.
 bool between_batches(Worker *worker)
 {
@@ -301,13 +316,13 @@ bool between_batches(Worker *worker)
 
     pgstat_report_stat(false);
     if (worker->job.pause_ms > 0) {
-        return rest(worker, worker->job.pause_ms, "ZdmPause", &event);
+        return rest_unmarked(worker, worker->job.pause_ms, "ZdmPause", &event);
     }
     if (worker->progress.pass > 2 && !OidIsValid(worker->progress.part)) {
         // Rows that match again come as fast as we walk: walk less often.
         say_why(worker, "rows that match where_clause again");
-        return rest(worker, std::min(1000 * (worker->progress.pass - 2), kLongestBetweenPassesMs), "ZdmNextPass",
-                    &event);
+        return rest_unmarked(worker, std::min(1000 * (worker->progress.pass - 2), kLongestBetweenPassesMs),
+                             "ZdmNextPass", &event);
     }
     return true;
 }

@@ -18,7 +18,8 @@ inline void *guc_allocate(std::size_t bytes)
 #endif
 }
 
-// 1c27d16e6e5c (16) gave the walkers a prototype; before, they took a function of unknown arguments, which C++ lacks.
+// 1c27d16e6e5c (16) gave the walkers a prototype; before, they took a function of unknown arguments, which
+// C++ lacks.
 inline bool walk_raw(Node *node, bool (*walker)(Node *node, void *context), void *context)
 {
 #if PG_VERSION_NUM >= 160000
@@ -137,8 +138,8 @@ constexpr int kInterruptibleWorker = BGWORKER_INTERRUPTIBLE;
 constexpr int kInterruptibleWorker = 0;
 #endif
 
-// c9af054653077 (17) lets an extension name its waits; before, they are all `Extension`. Each caller has its own
-// `known`, 0 at first.
+// c9af054653077 (17) lets an extension name its waits; before, they are all `Extension`. Each caller has its
+// own `known`, 0 at first.
 inline std::uint32_t wait_event(std::uint32_t *known, const char *name)
 {
 #if PG_VERSION_NUM >= 170000

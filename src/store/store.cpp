@@ -53,8 +53,8 @@ Oid keeper()
     return owner;
 }
 
-// Runs body connected to SPI as the owner of our tables. The context it was called in is `outer`: what body wants
-// to return it makes there.
+// Runs body connected to SPI as the owner of our tables. The context it was called in is `outer`: what body
+// wants to return it makes there.
 template <class F> void as_keeper(F &&body)
 {
     MemoryContext outer = CurrentMemoryContext;
@@ -186,8 +186,10 @@ int64 add(const Job &job)
         args.oid(job.database).text(job.kind).oid(job.relation).text(job.relation_name).text(job.description);
         args.oid(job.owner).texts(settings).text(job.set_clause).text(job.where_clause);
         args.big(job.batch_rows).real(job.pause_ms);
-        run("INSERT INTO zdm.job (database, kind, relation, relation_name, description, owner, settings, spec)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, jsonb_build_object('set', $8, 'where', $9, 'batch_rows', $10,"
+        run("INSERT INTO zdm.job (database, kind, relation, relation_name, description, owner, settings, "
+            "spec)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, jsonb_build_object('set', $8, 'where', $9, 'batch_rows', "
+            "$10,"
             " 'pause_ms', $11)) RETURNING id",
             args);
         id = big_field(1);
@@ -232,7 +234,8 @@ Take take_up(int64 id, Job *job, Progress *progress)
                 " RETURNING j.relation, j.relation_name, j.description, j.owner, j.settings, j.spec->>'set',"
                 " j.spec->>'where', (j.spec->>'batch_rows')::bigint, (j.spec->>'pause_ms')::float8,"
                 " p.part, p.cursor, p.stop, p.pass, p.pass_done, p.still_matching, p.batches, p.rows_seen,"
-                " p.rows_done, p.rows_total, p.rows_per_second, p.batch_rows::bigint, p.batch_ms, p.batch_time,"
+                " p.rows_done, p.rows_total, p.rows_per_second, p.batch_rows::bigint, p.batch_ms, "
+                "p.batch_time,"
                 " p.crashes, j.kind",
                 args) == 0) {
             return;
@@ -300,8 +303,20 @@ void put_back(int64 id)
     as_keeper([&](MemoryContext) {
         Args args;
         args.big(id);
-        run("UPDATE zdm.job_progress SET state = 'queued', crashes = greatest(crashes - 1, 0), waiting_for = NULL"
+        run("UPDATE zdm.job_progress SET state = 'queued', crashes = greatest(crashes - 1, 0), waiting_for = "
+            "NULL"
             " WHERE job = $1 AND state = 'running'",
+            args);
+    });
+}
+
+void mark(int64 id, bool at_work)
+{
+    as_keeper([&](MemoryContext) {
+        Args args;
+        args.big(id).number(at_work ? 1 : -1);
+        run("UPDATE zdm.job_progress SET crashes = greatest(crashes + $2, 0) WHERE job = $1 AND state = "
+            "'running'",
             args);
     });
 }
@@ -311,7 +326,8 @@ void finish(int64 id)
     as_keeper([&](MemoryContext) {
         Args args;
         args.big(id);
-        run("UPDATE zdm.job_progress SET state = 'done', finished_at = clock_timestamp(), rows_total = rows_done,"
+        run("UPDATE zdm.job_progress SET state = 'done', finished_at = clock_timestamp(), rows_total = "
+            "rows_done,"
             " rows_seen = rows_done, waiting_for = NULL, crashes = 0, cursor = NULL, stop = NULL"
             " WHERE job = $1 AND state = 'running'",
             args);
@@ -323,7 +339,8 @@ void fail(int64 id, const char *sqlstate, const char *error)
     as_keeper([&](MemoryContext) {
         Args args;
         args.big(id).text(sqlstate).text(error);
-        run("UPDATE zdm.job_progress SET state = 'failed', finished_at = clock_timestamp(), waiting_for = NULL,"
+        run("UPDATE zdm.job_progress SET state = 'failed', finished_at = clock_timestamp(), waiting_for = "
+            "NULL,"
             " crashes = 0, sqlstate = $2, error = $3 WHERE job = $1 AND state IN ('queued', 'running')",
             args);
     });
@@ -354,7 +371,8 @@ bool look(int64 id, Fate *fate)
     as_keeper([&](MemoryContext outer) {
         Args args;
         args.big(id);
-        if (run("SELECT p.state, p.sqlstate, p.error, j.relation_name, j.kind, j.owner, j.relation, j.database"
+        if (run("SELECT p.state, p.sqlstate, p.error, j.relation_name, j.kind, j.owner, j.relation, "
+                "j.database"
                 " FROM zdm.job j JOIN zdm.job_progress p ON p.job = j.id WHERE j.id = $1",
                 args) == 0) {
             return;
@@ -424,7 +442,8 @@ void list(ReturnSetInfo *result, Oid caller, Datum busy, const char *idle_reason
                 " CASE WHEN busy AND rows_per_second > 0 AND rows_total >= rows_seen"
                 " THEN make_interval(secs => ceil((rows_total - rows_seen) / rows_per_second)) END,"
                 " batch_rows, round(batch_ms::numeric, 1), busy::int,"
-                " CASE WHEN away THEN format('zdm.resume(%s): the job was copied with its database, whose OID was %s',"
+                " CASE WHEN away THEN format('zdm.resume(%s): the job was copied with its database, whose "
+                "OID was %s',"
                 " id, database)"
                 " WHEN state IN ('queued', 'running') AND NOT busy THEN $4 ELSE waiting_for END,"
                 " 0::bigint, attempts, error FROM ("

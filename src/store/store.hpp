@@ -1,6 +1,6 @@
 #pragma once
-// zdm's own tables. Nobody but their owner may touch them, so every access here becomes that owner for its length,
-// under a search_path that nobody else can write to.
+// zdm's own tables. Nobody but their owner may touch them, so every access here becomes that owner for its
+// length, under a search_path that nobody else can write to.
 #include "pg/postgres.hpp"
 
 #include <cstdint>
@@ -8,7 +8,8 @@
 namespace zdm::store
 {
 
-// What a job is, as asked for. `settings` is a text[] of name, value, name, value; null: those of this session.
+// What a job is, as asked for. `settings` is a text[] of name, value, name, value; null: those of this
+// session.
 struct Job {
     int64 id;
     Oid database;
@@ -26,7 +27,8 @@ struct Job {
     double pause_ms;
 };
 
-// How far a backfill is. Texts and arrays live in the context that was current at the call that returned them.
+// How far a backfill is. Texts and arrays live in the context that was current at the call that returned
+// them.
 struct Progress {
     Oid part;             // the table, partition or child in work; InvalidOid: none begun
     Datum cursor;         // text[]: key of the last row done in part; 0: none
@@ -62,6 +64,8 @@ Take take_up(int64 id, Job *job, Progress *progress);
 bool save(int64 id, const Progress &progress);
 // The worker leaves in good order: the job is queued again and the mark is taken back.
 void put_back(int64 id);
+// The mark alone, before and after a long rest.
+void mark(int64 id, bool at_work);
 void finish(int64 id);
 void fail(int64 id, const char *sqlstate, const char *error);
 void waits_for(int64 id, const char *reason);
@@ -87,7 +91,8 @@ int64 *open_jobs_of(Oid owner, int *count);
 // From one of `from` (a text[] literal) to `to`. False if the job is in none of them.
 bool move(int64 id, const char *from, const char *to);
 
-// zdm.jobs for this caller. `busy` is the text[] of ids that have a worker now; `idle_reason` says why others do not.
+// zdm.jobs for this caller. `busy` is the text[] of ids that have a worker now; `idle_reason` says why others
+// do not.
 void list(ReturnSetInfo *result, Oid caller, Datum busy, const char *idle_reason);
 
 } // namespace zdm::store

@@ -1,0 +1,31 @@
+#pragma once
+// A table's statements, prepared and planned once; they outlive transactions.
+#include "fill/tree.hpp"
+
+namespace zdm::fill
+{
+
+struct Statements {
+    MemoryContext memory;
+    Oid part; // InvalidOid: none
+    char *schema;
+    char *name;
+    Key key;
+    SPIPlanPtr last_key;
+    SPIPlanPtr bound[2]; // without and with a key done last
+    SPIPlanPtr update[2];
+    const char *update_text; // for pg_stat_activity
+};
+
+// The statements are those of this table under its names of now, and its key is still indexed.
+bool still_good(const Statements &statements, Oid part);
+bool same_names(const Statements &statements);
+void drop(Statements *statements);
+// Anew, in two steps: what needs no rights; and, as the owner of the job and connected to SPI, the
+// statements.
+void learn_key(Statements *statements, Relation relation);
+void prepare(Statements *statements, const Clauses &clauses, Oid part);
+// Executes one of them. values: its parameters.
+void execute(SPIPlanPtr plan, Datum *values, bool read_only, long rows);
+
+} // namespace zdm::fill
