@@ -169,7 +169,7 @@ std::string_view describe(Arena arena, const Blocker &blocker)
     if (!blocker.query.empty()) {
         text << "; its query: " << blocker.query;
     }
-    text << ".";
+    text << (blocker.query.ends_with(';') || blocker.query.ends_with('.') ? "" : ".");
     return text.str();
 }
 

@@ -11,6 +11,28 @@ namespace zdm::inspect
 namespace
 {
 
+// GROUP BY compares by the type's default operator class; another class may have another equality.
+bool has_usual_equality(Relation rel, const IndexStmt *stmt, const IndexElem *key)
+{
+    const Oid method = get_index_am_oid(stmt->accessMethod, true);
+    const Oid type = key->name == nullptr
+                         ? exprType(key->expr)
+                         : get_atttype(RelationGetRelid(rel), get_attnum(RelationGetRelid(rel), key->name));
+    const auto equality = [](Oid opclass) {
+        Oid family = InvalidOid;
+        Oid input = InvalidOid;
+        return OidIsValid(opclass) && get_opclass_opfamily_and_input_type(opclass, &family, &input)
+                   ? get_opfamily_member(family, input, input, BTEqualStrategyNumber)
+                   : InvalidOid;
+    };
+
+    if (key->opclass == NIL) {
+        return true;
+    }
+    const Oid mine = equality(get_opclass_oid(method, key->opclass, true));
+    return OidIsValid(mine) && mine == equality(GetDefaultOpClass(type, method));
+}
+
 // Key expressions as SQL, for the search for duplicates.
 void describe_keys(Case &c, Relation rel, const IndexStmt *analyzed, core::Part *part)
 {
@@ -22,12 +44,12 @@ void describe_keys(Case &c, Relation rel, const IndexStmt *analyzed, core::Part 
         std::string_view text = key->name != nullptr
                                     ? quoted(c, key->name)
                                     : pg::keep(c.arena, deparse_expression(key->expr, context, false, false));
+        part->key_names.push(text);
         if (key->collation != NIL) {
             const Oid collation = get_collation_oid(key->collation, false);
             text = c.concat({text, " COLLATE ", generate_collation_name(collation)});
         }
-        // Another operator class may have another equality.
-        part->probe = part->probe && key->opclass == NIL;
+        part->probe = part->probe && has_usual_equality(rel, analyzed, key);
         part->columns.push(text);
     }
     if (analyzed->whereClause != nullptr) {
@@ -137,6 +159,7 @@ core::Part describe_index(Case &c, const IndexStmt *stmt, const Look &look)
     core::Part part;
 
     part.columns = core::List<std::string_view>(c.arena);
+    part.key_names = core::List<std::string_view>(c.arena);
     part.form = core::Form::CreateIndex;
     part.relation = look.relation;
     part.lock = stmt->concurrent ? core::Lock::ShareUpdateExclusive : core::Lock::Share;

@@ -189,6 +189,26 @@ void drop(Case &c, const DropStmt *stmt)
     }
 }
 
+namespace
+{
+
+// The named index of the table, or the one it was clustered on before.
+bool has_cluster_index(Case &c, const Look &look, const char *name)
+{
+    bool found = false;
+
+    with_relation(c, look.oid, [&](Relation rel) {
+        ListCell *cell = nullptr;
+        foreach (cell, RelationGetIndexList(rel)) {
+            found = found || (name == nullptr ? get_index_isclustered(lfirst_oid(cell))
+                                              : strcmp(get_rel_name(lfirst_oid(cell)), name) == 0);
+        }
+    });
+    return found;
+}
+
+} // namespace
+
 void cluster(Case &c, const ClusterStmt *stmt)
 {
     Look look;
@@ -199,6 +219,10 @@ void cluster(Case &c, const ClusterStmt *stmt)
         return;
     }
     const bool one = stmt->relation != nullptr;
+    if (one && !has_cluster_index(c, look, stmt->indexname)) {
+        c.out->aside = true; // PostgreSQL's own error
+        return;
+    }
     c.out->statement.commits = true;
     c.out->statement.relation = look.relation;
     core::Part part =

@@ -52,23 +52,23 @@ inline Oid owner_of(Oid relation)
 }
 
 // 17: "Replace BackendIds with 0-based ProcNumbers", 024c52111.
+// Null if that transaction has ended, or has no session.
 inline PGPROC *holder_of(const VirtualTransactionId &vxid)
 {
 #if PG_VERSION_NUM >= 170000
-    return vxid.procNumber == INVALID_PROC_NUMBER ? nullptr : ProcNumberGetProc(vxid.procNumber);
+    PGPROC *holder = vxid.procNumber == INVALID_PROC_NUMBER ? nullptr : ProcNumberGetProc(vxid.procNumber);
+    return holder == nullptr || holder->vxid.lxid != vxid.localTransactionId ? nullptr : holder;
 #else
-    return vxid.backendId == InvalidBackendId ? nullptr : BackendIdGetProc(vxid.backendId);
+    PGPROC *holder = vxid.backendId == InvalidBackendId ? nullptr : BackendIdGetProc(vxid.backendId);
+    return holder == nullptr || holder->lxid != vxid.localTransactionId ? nullptr : holder;
 #endif
 }
 
-// A prepared transaction holds locks without a session; GetLockConflicts names it by its xid.
+// A prepared transaction holds locks without a session, under the virtual id of the session that prepared it.
 inline bool is_prepared(const VirtualTransactionId &vxid)
 {
-#if PG_VERSION_NUM >= 170000
-    return vxid.procNumber == INVALID_PROC_NUMBER;
-#else
-    return vxid.backendId == InvalidBackendId;
-#endif
+    bool more = false;
+    return holder_of(vxid) == nullptr && TransactionIdIsValid(TwoPhaseGetXidByVirtualXID(vxid, &more));
 }
 
 inline VirtualTransactionId vxid_of(const LOCKTAG &tag)
