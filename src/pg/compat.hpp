@@ -122,7 +122,7 @@ inline PlannedStmt *wrap_utility(Node *node, int location, int length)
 }
 
 // ecb0fd33720f (17) brought MAINTAIN.
-inline bool may_maintain(Oid relation, Oid role)
+inline bool may_maintain([[maybe_unused]] Oid relation, [[maybe_unused]] Oid role)
 {
 #ifdef ACL_MAINTAIN
     return pg_class_aclcheck(relation, role, ACL_MAINTAIN) == ACLCHECK_OK;
@@ -140,7 +140,7 @@ constexpr int kInterruptibleWorker = 0;
 
 // c9af054653077 (17) lets an extension name its waits; before, they are all `Extension`. Each caller has its
 // own `known`, 0 at first.
-inline std::uint32_t wait_event(std::uint32_t *known, const char *name)
+inline std::uint32_t wait_event([[maybe_unused]] std::uint32_t *known, [[maybe_unused]] const char *name)
 {
 #if PG_VERSION_NUM >= 170000
     if (*known == 0) {
