@@ -64,9 +64,11 @@ std::string_view from(Draft &draft, const Part &part)
 }
 
 // What a row that breaks the constraint is to tell: with children, whose it is.
-std::string_view subject(const Part &part)
+std::string_view subject(Draft &draft, const Part &part)
 {
-    return part.below ? "(SELECT relname FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) tableoid)" : "1";
+    return part.below ? draft.text({"(SELECT c.relname FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) ",
+                                    part.relation.name, ".tableoid)"})
+                      : "1";
 }
 
 void probe_null(Draft &draft, const Part &part, std::string_view column)
@@ -77,7 +79,8 @@ void probe_null(Draft &draft, const Part &part, std::string_view column)
     violation.message = draft.text({"column \"", violation.column, "\" of relation \"",
                                     part.below ? "%s" : part.relation.bare, "\" contains null values"});
     violation.names_relation = part.below;
-    draft.probe(part, draft.text({"SELECT ", subject(part), from(draft, part), " WHERE ", column, " IS NULL LIMIT 1"}),
+    draft.probe(part,
+                draft.text({"SELECT ", subject(draft, part), from(draft, part), " WHERE ", column, " IS NULL LIMIT 1"}),
                 violation);
 }
 
@@ -89,9 +92,10 @@ void probe_check(Draft &draft, const Part &part)
     violation.message = draft.text({"check constraint \"", part.label, "\" of relation \"",
                                     part.below ? "%s" : part.relation.bare, "\" is violated by some row"});
     violation.names_relation = part.below;
-    draft.probe(part,
-                draft.text({"SELECT ", subject(part), from(draft, part), " WHERE NOT ", part.definition, " LIMIT 1"}),
-                violation);
+    draft.probe(
+        part,
+        draft.text({"SELECT ", subject(draft, part), from(draft, part), " WHERE NOT ", part.definition, " LIMIT 1"}),
+        violation);
 }
 
 // The query that PostgreSQL's own RI_Initial_Check runs.

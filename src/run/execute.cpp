@@ -144,14 +144,16 @@ LockRelId lock_id(Oid relation) { return {relation, IsSharedRelation(relation) ?
 // Takes the lock of a concurrent command before it starts, and without a snapshot: a build that runs on the same table
 // waits for our snapshot while we wait for its lock, and one of us would die in the deadlock. Held by the session over
 // the commits that follow; an abort gives it back.
-void lock_first(std::string_view sql, Oid relation)
+void lock_first(std::string_view sql, int limit_ms, Oid relation)
 {
     const LockRelId id = lock_id(relation);
 
     pg::drop_snapshots();
-    patient(sql, [&] {
-        InvalidateCatalogSnapshotConditionally();
-        LockRelationIdForSession(const_cast<LockRelId *>(&id), ShareUpdateExclusiveLock);
+    pg::with_lock_settings(limit_ms, Min(DeadlockTimeout, 1000), [&] {
+        watched(sql, [&] {
+            InvalidateCatalogSnapshotConditionally();
+            LockRelationIdForSession(const_cast<LockRelId *>(&id), ShareUpdateExclusiveLock);
+        });
     });
     pg::commit_and_start();
 }
@@ -168,7 +170,7 @@ void concurrent(const core::Step &step)
     bool wanted = true;
 
     if (known) {
-        lock_first(step.sql, step.relation.oid);
+        lock_first(step.sql, 0, step.relation.oid);
         require_same(step.relation);
     }
     if (!step.leftover.empty()) {
@@ -196,7 +198,7 @@ void run_step(const Run &run, const core::Step &step)
         instant(run, step, step.sql, step.lock, step.partner_lock);
         break;
     case core::StepKind::Long:
-        lock_first(step.sql, step.relation.oid);
+        lock_first(step.sql, 0, step.relation.oid);
         pg::with_snapshot([&] {
             patient(step.sql, [&] {
                 require_same(step.relation);
@@ -326,11 +328,16 @@ void drop_if_invalid(const Run &run, Oid index)
     const std::string_view sql = core::concat(
         run.arena, {"DROP INDEX CONCURRENTLY IF EXISTS ", quote_qualified_identifier(schema, get_rel_name(index))});
     undo(run, sql, [&](int limit_ms) {
-        patient_over_commits(sql, limit_ms, [&] {
-            if (get_rel_relkind(index) == RELKIND_INDEX) {
-                pg::drop_index_concurrently(index);
-            }
-        });
+        const Oid table = IndexGetRelation(index, true);
+        if (!OidIsValid(table)) {
+            return;
+        }
+        // Another session that wants an index of this name may clear it away first.
+        lock_first(sql, limit_ms, table);
+        if (get_rel_relkind(index) == RELKIND_INDEX) {
+            patient_over_commits(sql, limit_ms, [&] { pg::drop_index_concurrently(index); });
+        }
+        unlock_after(table);
     });
 }
 
@@ -352,7 +359,7 @@ void unlimited(const pg::UtilityCall &call, std::string_view text, const core::R
     if (commits) {
         if (relation.oid != InvalidOid) {
             pg::commit_and_start();
-            lock_first(text, relation.oid);
+            lock_first(text, 0, relation.oid);
         }
         patient_over_commits(text, 0, [&] { pg::run_next(call); });
         if (relation.oid != InvalidOid) {
