@@ -18,23 +18,23 @@ CREATE FUNCTION public.regress_zdm_stable() RETURNS int STABLE LANGUAGE plpgsql 
 SELECT pg_relation_filenode('t') AS file \gset
 
 -- no rewrite
-SELECT twin('ALTER TABLE t ADD COLUMN a int') \gexec
-SELECT twin('ALTER TABLE t ADD b text DEFAULT ''x'' NOT NULL') \gexec
-SELECT twin('ALTER TABLE t ADD c int DEFAULT 1 + 2') \gexec
-SELECT twin('ALTER TABLE t ADD COLUMN IF NOT EXISTS a text') \gexec
-SELECT twin('ALTER TABLE t ADD f int DEFAULT public.regress_zdm_inlined()') \gexec
-SELECT twin('ALTER TABLE t ADD g int DEFAULT public.regress_zdm_stable()') \gexec
-SELECT twin('ALTER TABLE t ADD h free') \gexec
-SELECT twin('ALTER TABLE t ADD i free DEFAULT ''x''') \gexec
-SELECT twin('ALTER TABLE t ADD j int REFERENCES other') \gexec
-SELECT twin('ALTER TABLE t ADD "The K" int[] DEFAULT ''{1,2}'', ADD l varchar(3) COLLATE "C"') \gexec
+SELECT twin('ALTER TABLE t ADD COLUMN a int') :run
+SELECT twin('ALTER TABLE t ADD b text DEFAULT ''x'' NOT NULL') :run
+SELECT twin('ALTER TABLE t ADD c int DEFAULT 1 + 2') :run
+SELECT twin('ALTER TABLE t ADD COLUMN IF NOT EXISTS a text') :run
+SELECT twin('ALTER TABLE t ADD f int DEFAULT public.regress_zdm_inlined()') :run
+SELECT twin('ALTER TABLE t ADD g int DEFAULT public.regress_zdm_stable()') :run
+SELECT twin('ALTER TABLE t ADD h free') :run
+SELECT twin('ALTER TABLE t ADD i free DEFAULT ''x''') :run
+SELECT twin('ALTER TABLE t ADD j int REFERENCES other') :run
+SELECT twin('ALTER TABLE t ADD "The K" int[] DEFAULT ''{1,2}'', ADD l varchar(3) COLLATE "C"') :run
 SELECT :file = pg_relation_filenode('t') AS "no rewrite so far";
 SELECT compare();
 -- now() is the same for all rows, so the value is stored once
-SELECT twin('ALTER TABLE t ADD d timestamptz DEFAULT now(), ADD e date NOT NULL DEFAULT CURRENT_DATE') \gexec
+SELECT twin('ALTER TABLE t ADD d timestamptz DEFAULT now(), ADD e date NOT NULL DEFAULT CURRENT_DATE') :run
 SELECT count(*), count(DISTINCT d), count(e) FROM t;
 SELECT :file = pg_relation_filenode('t') AS "no rewrite so far";
-SELECT twin('ALTER TABLE t DROP d, DROP e') \gexec
+SELECT twin('ALTER TABLE t DROP d, DROP e') :run
 
 -- a rewrite: refused with the safe SQL
 ALTER TABLE t ADD z float DEFAULT random();
@@ -63,21 +63,21 @@ ALTER TABLE t ADD z int PRIMARY KEY;
 SELECT compare();
 
 -- bad input gets PostgreSQL's own answer
-SELECT twin('ALTER TABLE t ADD a int') \gexec
+SELECT twin('ALTER TABLE t ADD a int') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE t ADD a serial') \gexec
+SELECT twin('ALTER TABLE t ADD a serial') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE t ADD z no_such_type') \gexec
+SELECT twin('ALTER TABLE t ADD z no_such_type') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE t ADD z int NOT NULL') \gexec
+SELECT twin('ALTER TABLE t ADD z int NOT NULL') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE t ADD z int DEFAULT ''a''') \gexec
+SELECT twin('ALTER TABLE t ADD z int DEFAULT ''a''') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE t ADD z int DEFAULT nothing') \gexec
+SELECT twin('ALTER TABLE t ADD z int DEFAULT nothing') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE t ADD ctid int') \gexec
+SELECT twin('ALTER TABLE t ADD ctid int') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE nobody ADD z int DEFAULT random()') \gexec
+SELECT twin('ALTER TABLE nobody ADD z int DEFAULT random()') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
 SELECT compare();
 

@@ -36,52 +36,52 @@ CREATE FUNCTION files() RETURNS oid LANGUAGE sql AS $$ SELECT pg_relation_fileno
 SELECT files() AS file \gset
 
 -- no rewrite
-SELECT twin('ALTER TABLE t ALTER v TYPE varchar(20)') \gexec
-SELECT twin('ALTER TABLE t ALTER v TYPE varchar') \gexec
-SELECT twin('ALTER TABLE t ALTER v2 TYPE text') \gexec
-SELECT twin('ALTER TABLE t ALTER v3 SET DATA TYPE text, ALTER x TYPE varchar') \gexec
-SELECT twin('ALTER TABLE t ALTER n TYPE numeric(12, 2)') \gexec
-SELECT twin('ALTER TABLE t ALTER n2 TYPE numeric') \gexec
-SELECT twin('ALTER TABLE t ALTER ts TYPE timestamp(6)') \gexec
-SELECT twin('ALTER TABLE t ALTER iv TYPE interval(6)') \gexec
-SELECT twin('ALTER TABLE t ALTER b TYPE bit varying(16)') \gexec
-SELECT twin('ALTER TABLE t ALTER d TYPE text') \gexec
-SELECT twin('ALTER TABLE t ALTER d TYPE any_text') \gexec
-SELECT twin('ALTER TABLE t ALTER ip TYPE inet') \gexec
-SELECT twin('ALTER TABLE t ALTER o TYPE regclass') \gexec
-SELECT twin('ALTER TABLE t ALTER x2 TYPE text') \gexec
+SELECT twin('ALTER TABLE t ALTER v TYPE varchar(20)') :run
+SELECT twin('ALTER TABLE t ALTER v TYPE varchar') :run
+SELECT twin('ALTER TABLE t ALTER v2 TYPE text') :run
+SELECT twin('ALTER TABLE t ALTER v3 SET DATA TYPE text, ALTER x TYPE varchar') :run
+SELECT twin('ALTER TABLE t ALTER n TYPE numeric(12, 2)') :run
+SELECT twin('ALTER TABLE t ALTER n2 TYPE numeric') :run
+SELECT twin('ALTER TABLE t ALTER ts TYPE timestamp(6)') :run
+SELECT twin('ALTER TABLE t ALTER iv TYPE interval(6)') :run
+SELECT twin('ALTER TABLE t ALTER b TYPE bit varying(16)') :run
+SELECT twin('ALTER TABLE t ALTER d TYPE text') :run
+SELECT twin('ALTER TABLE t ALTER d TYPE any_text') :run
+SELECT twin('ALTER TABLE t ALTER ip TYPE inet') :run
+SELECT twin('ALTER TABLE t ALTER o TYPE regclass') :run
+SELECT twin('ALTER TABLE t ALTER x2 TYPE text') :run
 -- a USING that says nothing else
-SELECT twin('ALTER TABLE t ALTER id TYPE int USING id') \gexec
-SELECT twin('ALTER TABLE t ALTER v2 TYPE varchar USING v2::varchar') \gexec
+SELECT twin('ALTER TABLE t ALTER id TYPE int USING id') :run
+SELECT twin('ALTER TABLE t ALTER v2 TYPE varchar USING v2::varchar') :run
 -- timestamp and timestamptz are the same where the zone is UTC
-SELECT twin('ALTER TABLE t ALTER tz TYPE timestamp') \gexec
-SELECT twin('ALTER TABLE t ALTER tz TYPE timestamptz') \gexec
+SELECT twin('ALTER TABLE t ALTER tz TYPE timestamp') :run
+SELECT twin('ALTER TABLE t ALTER tz TYPE timestamptz') :run
 SELECT :file = files() AS "no rewrite so far";
 SELECT compare();
 
 -- a rewrite: refused, and the hint names the way
 SET TimeZone = 'Europe/Vienna';
-SELECT rewritten('ALTER TABLE t ALTER tz TYPE timestamp') \gexec
+SELECT rewritten('ALTER TABLE t ALTER tz TYPE timestamp') :run
 RESET TimeZone;
 \set VERBOSITY terse
-SELECT rewritten($$ALTER TABLE t ALTER id TYPE bigint$$) \gexec
+SELECT rewritten($$ALTER TABLE t ALTER id TYPE bigint$$) :run
 \echo :SQLSTATE
-SELECT rewritten($$ALTER TABLE t ALTER id TYPE int USING id + 1$$) \gexec
-SELECT rewritten($$ALTER TABLE t ALTER v TYPE varchar(5)$$) \gexec
-SELECT rewritten($$ALTER TABLE t ALTER c TYPE varchar(10)$$) \gexec
-SELECT rewritten($$ALTER TABLE t ALTER c TYPE char(12)$$) \gexec
-SELECT rewritten($$ALTER TABLE t ALTER n TYPE numeric(12, 3)$$) \gexec
-SELECT rewritten($$ALTER TABLE t ALTER n3 TYPE numeric(12, 3)$$) \gexec
-SELECT rewritten($$ALTER TABLE t ALTER f TYPE float8$$) \gexec
-SELECT rewritten($$ALTER TABLE t ALTER a TYPE bigint[]$$) \gexec
-SELECT rewritten($$ALTER TABLE t ALTER ts2 TYPE timestamp(0)$$) \gexec
-SELECT rewritten($$ALTER TABLE t ALTER x TYPE json USING x::json$$) \gexec
+SELECT rewritten($$ALTER TABLE t ALTER id TYPE int USING id + 1$$) :run
+SELECT rewritten($$ALTER TABLE t ALTER v TYPE varchar(5)$$) :run
+SELECT rewritten($$ALTER TABLE t ALTER c TYPE varchar(10)$$) :run
+SELECT rewritten($$ALTER TABLE t ALTER c TYPE char(12)$$) :run
+SELECT rewritten($$ALTER TABLE t ALTER n TYPE numeric(12, 3)$$) :run
+SELECT rewritten($$ALTER TABLE t ALTER n3 TYPE numeric(12, 3)$$) :run
+SELECT rewritten($$ALTER TABLE t ALTER f TYPE float8$$) :run
+SELECT rewritten($$ALTER TABLE t ALTER a TYPE bigint[]$$) :run
+SELECT rewritten($$ALTER TABLE t ALTER ts2 TYPE timestamp(0)$$) :run
+SELECT rewritten($$ALTER TABLE t ALTER x TYPE json USING x::json$$) :run
 -- a domain with a constraint has to look at each row
-SELECT rewritten($$ALTER TABLE t ALTER id TYPE positive$$) \gexec
+SELECT rewritten($$ALTER TABLE t ALTER id TYPE positive$$) :run
 -- from a domain the server does not take the length on trust
-SELECT rewritten($$ALTER TABLE t ALTER s TYPE varchar(10)$$) \gexec
+SELECT rewritten($$ALTER TABLE t ALTER s TYPE varchar(10)$$) :run
 -- one of several
-SELECT rewritten('ALTER TABLE t ALTER v TYPE text, ALTER id TYPE bigint') \gexec
+SELECT rewritten('ALTER TABLE t ALTER v TYPE text, ALTER id TYPE bigint') :run
 \echo :SQLSTATE
 \set VERBOSITY default
 SELECT :file = files() AS "no rewrite so far";
@@ -90,28 +90,28 @@ SELECT compare();
 -- an index is kept where the server keeps it
 CALL each_side('CREATE INDEX by_v ON t (v); CREATE UNIQUE INDEX by_x ON t (x, id); CREATE INDEX by_low ON t (lower(x)); CREATE INDEX by_part ON t (id) WHERE ip IS NOT NULL');
 SELECT pg_relation_filenode('by_v') AS file_v, pg_relation_filenode('by_x') AS file_x \gset
-SELECT twin('ALTER TABLE t ALTER v TYPE text') \gexec
+SELECT twin('ALTER TABLE t ALTER v TYPE text') :run
 SELECT pg_relation_filenode('by_v') = :file_v AS "index kept";
 -- another collation sorts otherwise
 ALTER TABLE t ALTER x TYPE text COLLATE "C";
 \echo :SQLSTATE
-SELECT twin('ALTER TABLE t ALTER v2 TYPE text COLLATE "C"') \gexec
+SELECT twin('ALTER TABLE t ALTER v2 TYPE text COLLATE "C"') :run
 SELECT pg_relation_filenode('by_x') = :file_x AS "index kept";
 SELECT compare();
 
 -- bad input gets PostgreSQL's own answer
-SELECT twin('ALTER TABLE t ALTER nothing TYPE text') \gexec
+SELECT twin('ALTER TABLE t ALTER nothing TYPE text') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE nobody ALTER id TYPE text') \gexec
+SELECT twin('ALTER TABLE nobody ALTER id TYPE text') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE t ALTER id TYPE no_such_type') \gexec
+SELECT twin('ALTER TABLE t ALTER id TYPE no_such_type') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE t ALTER x TYPE int') \gexec
+SELECT twin('ALTER TABLE t ALTER x TYPE int') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE t ALTER x TYPE int USING nothing::int') \gexec
+SELECT twin('ALTER TABLE t ALTER x TYPE int USING nothing::int') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
 CALL each_side('CREATE VIEW w AS SELECT n3 FROM t');
-SELECT twin('ALTER TABLE t ALTER n3 TYPE numeric') \gexec
+SELECT twin('ALTER TABLE t ALTER n3 TYPE numeric') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
 SELECT compare();
 

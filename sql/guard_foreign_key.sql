@@ -12,32 +12,32 @@ CALL each_side($$
 $$);
 
 -- every form, and the names that PostgreSQL chooses
-SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users') \gexec
-SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users (id)') \gexec
-SELECT twin('ALTER TABLE ONLY orders ADD CONSTRAINT named FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE ON UPDATE SET NULL') \gexec
-SELECT twin('ALTER TABLE users ADD CONSTRAINT up FOREIGN KEY (boss) REFERENCES users') \gexec
-SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (area, code) REFERENCES users (area, code) ON DELETE SET NULL (code)') \gexec
-SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (code, area) REFERENCES users (code, area) MATCH FULL') \gexec
-SELECT twin('ALTER TABLE orders ADD CONSTRAINT "who ""pays""; --" FOREIGN KEY ("Payer Id") REFERENCES users') \gexec
-SELECT twin('ALTER TABLE orders ADD FOREIGN KEY ("Payer Id") REFERENCES users DEFERRABLE INITIALLY DEFERRED') \gexec
-SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users, ADD FOREIGN KEY ("Payer Id") REFERENCES users') \gexec
-SELECT twin('ALTER TABLE IF EXISTS orders ADD FOREIGN KEY (id) REFERENCES users') \gexec
+SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users') :run
+SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users (id)') :run
+SELECT twin('ALTER TABLE ONLY orders ADD CONSTRAINT named FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE ON UPDATE SET NULL') :run
+SELECT twin('ALTER TABLE users ADD CONSTRAINT up FOREIGN KEY (boss) REFERENCES users') :run
+SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (area, code) REFERENCES users (area, code) ON DELETE SET NULL (code)') :run
+SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (code, area) REFERENCES users (code, area) MATCH FULL') :run
+SELECT twin('ALTER TABLE orders ADD CONSTRAINT "who ""pays""; --" FOREIGN KEY ("Payer Id") REFERENCES users') :run
+SELECT twin('ALTER TABLE orders ADD FOREIGN KEY ("Payer Id") REFERENCES users DEFERRABLE INITIALLY DEFERRED') :run
+SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users, ADD FOREIGN KEY ("Payer Id") REFERENCES users') :run
+SELECT twin('ALTER TABLE IF EXISTS orders ADD FOREIGN KEY (id) REFERENCES users') :run
 SELECT compare();
 
 -- NOT VALID passes as it is; VALIDATE as well
-SELECT twin('ALTER TABLE orders ADD CONSTRAINT later FOREIGN KEY (user_id) REFERENCES users NOT VALID') \gexec
+SELECT twin('ALTER TABLE orders ADD CONSTRAINT later FOREIGN KEY (user_id) REFERENCES users NOT VALID') :run
 SELECT compare();
-SELECT twin('ALTER TABLE orders VALIDATE CONSTRAINT later') \gexec
+SELECT twin('ALTER TABLE orders VALIDATE CONSTRAINT later') :run
 SELECT compare();
 
 -- a missing row: PostgreSQL's own error, and no constraint
-SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (lost) REFERENCES users') \gexec
+SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (lost) REFERENCES users') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
 CALL each_side($$
     CREATE TABLE pairs AS SELECT area, code FROM orders;
     UPDATE pairs SET code = 'a "lost" ''one''' WHERE code = 'c7';
 $$);
-SELECT twin('ALTER TABLE pairs ADD CONSTRAINT pair FOREIGN KEY (code, area) REFERENCES users (code, area)') \gexec
+SELECT twin('ALTER TABLE pairs ADD CONSTRAINT pair FOREIGN KEY (code, area) REFERENCES users (code, area)') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
 SELECT compare();
 
@@ -46,29 +46,29 @@ CALL each_side($$
     CREATE TABLE halves (id int, area int, code text);
     INSERT INTO halves VALUES (1, NULL, 'none'), (2, NULL, NULL);
 $$);
-SELECT twin('ALTER TABLE halves ADD CONSTRAINT simple FOREIGN KEY (area, code) REFERENCES users (area, code)') \gexec
+SELECT twin('ALTER TABLE halves ADD CONSTRAINT simple FOREIGN KEY (area, code) REFERENCES users (area, code)') :run
 CALL each_side('DELETE FROM halves WHERE id = 1');
-SELECT twin('ALTER TABLE halves ADD CONSTRAINT fully FOREIGN KEY (area, code) REFERENCES users (area, code) MATCH FULL') \gexec
+SELECT twin('ALTER TABLE halves ADD CONSTRAINT fully FOREIGN KEY (area, code) REFERENCES users (area, code) MATCH FULL') :run
 SELECT compare();
 
 -- bad input gets PostgreSQL's own answer
-SELECT twin('ALTER TABLE orders ADD CONSTRAINT named FOREIGN KEY (user_id) REFERENCES users') \gexec
+SELECT twin('ALTER TABLE orders ADD CONSTRAINT named FOREIGN KEY (user_id) REFERENCES users') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES nobody') \gexec
+SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES nobody') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (nothing) REFERENCES users') \gexec
+SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (nothing) REFERENCES users') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (user_id, area) REFERENCES users') \gexec
+SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (user_id, area) REFERENCES users') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (code) REFERENCES users') \gexec
+SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (code) REFERENCES users') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE nobody ADD FOREIGN KEY (user_id) REFERENCES users') \gexec
+SELECT twin('ALTER TABLE nobody ADD FOREIGN KEY (user_id) REFERENCES users') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE IF EXISTS nobody ADD FOREIGN KEY (user_id) REFERENCES users') \gexec
+SELECT twin('ALTER TABLE IF EXISTS nobody ADD FOREIGN KEY (user_id) REFERENCES users') :run
 CALL each_side('CREATE VIEW recent AS SELECT * FROM orders');
-SELECT twin('ALTER TABLE recent ADD FOREIGN KEY (user_id) REFERENCES users') \gexec
+SELECT twin('ALTER TABLE recent ADD FOREIGN KEY (user_id) REFERENCES users') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES recent') \gexec
+SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES recent') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
 SELECT compare();
 

@@ -2,6 +2,7 @@
 #include "pg/postgres.hpp"
 
 #include "inspect/forms.hpp"
+#include "pg/compat.hpp"
 #include "pg/memory.hpp"
 
 namespace zdm::inspect
@@ -77,7 +78,7 @@ bool referenced_columns(Case &c, const Constraint *constraint, Relation partner,
         }
         return true;
     }
-    const Oid key = RelationGetPrimaryKeyIndex(partner);
+    const Oid key = pg::primary_key_of(partner);
     if (!OidIsValid(key)) {
         return false;
     }

@@ -2,6 +2,7 @@
 #include "pg/postgres.hpp"
 
 #include "inspect/forms.hpp"
+#include "pg/compat.hpp"
 #include "pg/memory.hpp"
 
 namespace zdm::inspect
@@ -127,7 +128,7 @@ void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, co
     ListCell *cell = nullptr;
     List *columns = NIL;
 
-    if (primary && OidIsValid(RelationGetPrimaryKeyIndex(rel))) {
+    if (primary && OidIsValid(pg::primary_key_of(rel))) {
         return; // PostgreSQL refuses a second one
     }
     foreach (cell, constraint->keys) {

@@ -105,6 +105,27 @@ inline bool in_autovacuum_worker()
 #endif
 }
 
+// 18: "Add OLD/NEW support to RETURNING in DML queries" put the list into a clause of its own.
+inline bool has_returning(const UpdateStmt *update)
+{
+#if PG_VERSION_NUM >= 180000
+    return update->returningClause != nullptr;
+#else
+    return update->returningList != NIL;
+#endif
+}
+
+// The index of the primary key, which a foreign key may name without its columns; a deferrable one is none.
+// 18 asks: "Add pg_constraint rows for not-null constraints" needs to know of all.
+inline Oid primary_key_of(Relation relation)
+{
+#if PG_VERSION_NUM >= 180000
+    return RelationGetPrimaryKeyIndex(relation, false);
+#else
+    return RelationGetPrimaryKeyIndex(relation);
+#endif
+}
+
 // A utility statement around a node. 19 adds PlannedStmt.planOrigin.
 inline PlannedStmt *wrap_utility(Node *node, int location, int length)
 {

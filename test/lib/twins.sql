@@ -2,9 +2,11 @@
 -- in a function), in `guarded` by the guard, at top level as a client sends it.
 --
 --   CALL each_side('CREATE TABLE t ...');            the same start on both sides, by plain PostgreSQL
---   SELECT twin('CREATE INDEX ON t (a)') \gexec      in plain now, in guarded by \gexec; errors of plain are kept
+--   SELECT twin('CREATE INDEX ON t (a)') :run        in plain now, in guarded by :run; errors of plain are kept
 --   SELECT compare();                                what the two catalogs say differently
 --   SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');   whether plain failed likewise
+--
+-- :run is \gexec for one statement: after \gexec psql 17 and later have forgotten the error.
 --
 -- A script begins with
 --   \getenv srcdir PG_ABS_SRCDIR
@@ -98,6 +100,7 @@ AS $$
     SELECT 'same' WHERE NOT EXISTS (SELECT FROM differences)
 $$;
 
+\set run 'AS statement \\gset \\\\ \\echo :statement \\\\ :statement\\g'
 \pset tuples_only on
 \pset format unaligned
 SET search_path = guarded, twins, public;
