@@ -63,14 +63,25 @@ std::string_view from(Draft &draft, const Part &part)
     return draft.text({part.only ? " FROM ONLY " : " FROM ", part.relation.name});
 }
 
+// What a row that breaks the constraint is to tell: with children, whose it is.
+std::string_view subject(Draft &draft, const Part &part)
+{
+    return part.below ? draft.text({"(SELECT c.relname FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) ",
+                                    part.relation.name, ".tableoid)"})
+                      : "1";
+}
+
 void probe_null(Draft &draft, const Part &part, std::string_view column)
 {
     Violation violation;
     violation.sqlstate = "23502";
     violation.column = unquoted(draft.arena, column);
-    violation.message =
-        draft.text({"column \"", violation.column, "\" of relation \"", part.relation.bare, "\" contains null values"});
-    draft.probe(part, draft.text({"SELECT 1", from(draft, part), " WHERE ", column, " IS NULL LIMIT 1"}), violation);
+    violation.message = draft.text({"column \"", violation.column, "\" of relation \"",
+                                    part.below ? "%s" : part.relation.bare, "\" contains null values"});
+    violation.names_relation = part.below;
+    draft.probe(part,
+                draft.text({"SELECT ", subject(draft, part), from(draft, part), " WHERE ", column, " IS NULL LIMIT 1"}),
+                violation);
 }
 
 void probe_check(Draft &draft, const Part &part)
@@ -78,10 +89,13 @@ void probe_check(Draft &draft, const Part &part)
     Violation violation;
     violation.sqlstate = "23514";
     violation.constraint = part.label;
-    violation.message = draft.text(
-        {"check constraint \"", part.label, "\" of relation \"", part.relation.bare, "\" is violated by some row"});
-    draft.probe(part, draft.text({"SELECT 1", from(draft, part), " WHERE NOT ", part.definition, " LIMIT 1"}),
-                violation);
+    violation.message = draft.text({"check constraint \"", part.label, "\" of relation \"",
+                                    part.below ? "%s" : part.relation.bare, "\" is violated by some row"});
+    violation.names_relation = part.below;
+    draft.probe(
+        part,
+        draft.text({"SELECT ", subject(draft, part), from(draft, part), " WHERE NOT ", part.definition, " LIMIT 1"}),
+        violation);
 }
 
 // The query that PostgreSQL's own RI_Initial_Check runs.
@@ -90,12 +104,13 @@ void probe_foreign_key(Draft &draft, const Part &part)
     Text sql(draft.arena);
     Text filled(draft.arena);
 
-    sql << "SELECT pg_catalog.concat_ws(', '";
-    for (const std::string_view column : part.columns) {
-        sql << ", coalesce(fk." << column << "::pg_catalog.text, 'null')";
+    sql << "SELECT ";
+    if (part.match_full && part.columns.count > 1) {
+        sql << "CASE WHEN " << draft.join(part.columns, " OR ", "fk.", " IS NULL") << " THEN NULL ELSE ";
     }
-    sql << ") FROM ONLY " << part.relation.name << " fk LEFT OUTER JOIN " << (part.only ? "ONLY " : "")
-        << part.partner.name << " pk ON (";
+    sql << "pg_catalog.concat_ws(', '" << draft.join(part.columns, "", ", fk.", "::pg_catalog.text") << ")"
+        << (part.match_full && part.columns.count > 1 ? " END" : "") << " FROM ONLY " << part.relation.name
+        << " fk LEFT OUTER JOIN " << (part.only ? "ONLY " : "") << part.partner.name << " pk ON (";
     for (std::uint32_t i = 0; i < part.columns.count; i++) {
         sql << (i == 0 ? "" : " AND ") << "pk." << part.partner_columns[i] << " " << part.equals[i] << " fk."
             << part.columns[i] << part.collations[i];
@@ -110,6 +125,7 @@ void probe_foreign_key(Draft &draft, const Part &part)
                                     "\" violates foreign key constraint \"", part.label, "\""});
     violation.detail_prefix = draft.text({"Key (", unquoted_list(draft.arena, part.columns), ")=("});
     violation.detail_suffix = draft.text({") is not present in table \"", part.partner.bare, "\"."});
+    violation.detail_if_null = "MATCH FULL does not allow mixing of null and nonnull key values.";
     draft.probe(part, sql.str(), violation);
 }
 
@@ -135,7 +151,7 @@ void probe_duplicates(Draft &draft, const Part &part)
     violation.sqlstate = "23505";
     violation.constraint = part.label;
     violation.message = draft.text({"could not create unique index \"", part.label, "\""});
-    violation.detail_prefix = draft.text({"Key (", draft.join(part.columns, ", "), ")=("});
+    violation.detail_prefix = draft.text({"Key (", draft.join(part.key_names, ", "), ")=("});
     violation.detail_suffix = ") is duplicated.";
     draft.probe(part, sql.str(), violation);
 }
@@ -374,7 +390,11 @@ std::string_view safe_sql(Arena arena, const Settings &settings, const Statement
     Text text(arena);
     bool all_have_plans = true;
 
+    // What the safe form is does not depend on what the settings say about using it.
     wanted.mode = Mode::Rewrite;
+    for (int i = 0; i < kRuleCount; i++) {
+        wanted.actions[i] = row(static_cast<Rule>(i)).rewritable ? Action::Rewrite : wanted.actions[i];
+    }
     for (const Part &part : statement.parts) {
         all_have_plans = all_have_plans && (!part.hazard || is_rewritten(wanted, part));
     }
@@ -382,8 +402,17 @@ std::string_view safe_sql(Arena arena, const Settings &settings, const Statement
         return script(arena, plan(arena, wanted, statement));
     }
     for (const Part &part : statement.parts) {
-        if (part.hazard && !is_rewritten(wanted, part) && !part.hint.empty()) {
-            text << (text.empty() ? "" : "\n") << part.hint;
+        if (part.hint_is_whole) {
+            return part.hint;
+        }
+    }
+    for (const Part &part : statement.parts) {
+        text << (text.empty() ? "" : "\n");
+        if (part.hazard && !is_rewritten(wanted, part)) {
+            text << part.hint;
+        } else if (!statement.head.empty() && statement.parts.count > 1) {
+            // The other commands of the statement, which must not be lost.
+            text << statement.head << part.source << ";";
         }
     }
     return text.str();

@@ -33,6 +33,8 @@ struct Violation {
     std::string_view message;
     std::string_view detail_prefix;
     std::string_view detail_suffix;
+    std::string_view detail_if_null; // instead, for a row without text
+    bool names_relation = false;     // the row's text is the relation's name, for "%s" in message
     std::string_view column;
     std::string_view constraint;
 };

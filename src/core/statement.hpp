@@ -53,6 +53,7 @@ struct Part {
     std::string_view leftover;              // an INVALID index to drop first
     Relation partner;                       // referenced table
     List<std::string_view> columns;         // quoted; of an index: its key expressions
+    List<std::string_view> key_names;       // UNIQUE: as PostgreSQL names them in DETAIL
     List<std::string_view> partner_columns; // quoted
     List<std::string_view> collations;      // FOREIGN KEY: " COLLATE x" behind each column, or empty
     List<std::string_view> undo_not_null;   // statements that make `nullable` nullable again where it was so before
@@ -64,7 +65,9 @@ struct Part {
     bool if_not_exists = false;
     bool only = false; // ONLY, or NO INHERIT
     bool match_full = false;
-    bool probe = true; // whether rows that break it can and may be looked for
+    bool below = false;         // rows of children and partitions count too
+    bool hint_is_whole = false; // hint stands for the whole statement
+    bool probe = true;          // whether rows that break it can and may be looked for
 };
 
 struct Statement {

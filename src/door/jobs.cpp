@@ -16,7 +16,7 @@ void zdm_launcher_main(Datum arg);
 void zdm_worker_main(Datum slot);
 #pragma GCC visibility pop
 
-void zdm_launcher_main(Datum arg) { zdm::jobs::launcher_main(); }
+void zdm_launcher_main(Datum) { zdm::jobs::launcher_main(); }
 
 void zdm_worker_main(Datum slot) { zdm::jobs::worker_main(DatumGetInt32(slot)); }
 

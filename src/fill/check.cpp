@@ -85,7 +85,7 @@ void check_partition_key(Relation relation, List *columns)
     if (relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE) {
         return;
     }
-    const PartitionKey key = RelationGetPartitionKey(relation);
+    auto *key = RelationGetPartitionKey(relation);
     for (int i = 0; i < get_partition_natts(key); i++) {
         if (get_partition_col_attnum(key, i) > 0) {
             refuse_column(relation, get_partition_col_attnum(key, i), columns, "partition key");

@@ -14,7 +14,7 @@ bool walks_in_default_order(Relation relation, Relation index)
 {
     for (int i = 0; i < index->rd_index->indnkeyatts; i++) {
         const AttrNumber column = index->rd_index->indkey.values[i];
-        const Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), column - 1);
+        const auto *attribute = TupleDescAttr(RelationGetDescr(relation), column - 1);
         const Oid opclass = GetDefaultOpClass(getBaseType(attribute->atttypid), BTREE_AM_OID);
 
         if (!OidIsValid(opclass) || get_opclass_family(opclass) != index->rd_opfamily[i] ||
@@ -27,7 +27,7 @@ bool walks_in_default_order(Relation relation, Relation index)
 
 bool is_key(Relation relation, Relation index)
 {
-    const Form_pg_index form = index->rd_index;
+    const auto *form = index->rd_index;
 
     // A deferrable primary key will do: a range of keys takes its duplicates along.
     if (!form->indisunique || !(form->indimmediate || form->indisprimary) || !form->indisvalid || !form->indisready ||
@@ -99,7 +99,7 @@ void describe(Relation relation, Relation index, Key *key)
     key->index = RelationGetRelid(index);
     for (int i = 0; i < key->count; i++) {
         const AttrNumber column = index->rd_index->indkey.values[i];
-        const Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), column - 1);
+        const auto *attribute = TupleDescAttr(RelationGetDescr(relation), column - 1);
         const char *name = quote_identifier(NameStr(attribute->attname));
 
         key->columns[i] = column;

@@ -107,8 +107,8 @@ void learn_key(Statements *statements, Relation relation)
 void prepare(Statements *statements, const Clauses &clauses, Oid part)
 {
     const Key &key = statements->key;
-    char *bound[2];
-    char *update[2];
+    char *bound[2] = {};
+    char *update[2] = {};
 
     for (const bool after : {false, true}) {
         bound[after] = bound_statement(clauses.table, key, after);

@@ -128,6 +128,13 @@ void warn(const Passage &passage)
         rewriting.mode = core::Mode::Rewrite;
         would = core::judge(passage.arena, rewriting, statement, passage.in_block, passage.assured);
     }
+    if (!passage.verdict.weaker.empty() && passage.verdict.ruling != core::Ruling::Reject) {
+        core::Verdict weaker;
+        weaker.findings = passage.verdict.weaker;
+        weaker.weaker = core::List<core::Part>(passage.arena);
+        pg::report(WARNING, pg::kWarned, core::warned(passage.arena, passage.settings, statement, weaker, nullptr),
+                   passage.text);
+    }
     if (passage.verdict.ruling == core::Ruling::Warn) {
         pg::report(
             WARNING, pg::kWarned,
@@ -234,8 +241,9 @@ bool carry_out(Passage &passage)
         break;
     }
     if (statement.waits_long && passage.settings.mode != core::Mode::Warn) {
-        pg::with_some_snapshot(
-            [&] { run::unlimited(passage.call, passage.text, statement.commits && !passage.in_block); });
+        pg::with_some_snapshot([&] {
+            run::unlimited(passage.call, passage.text, statement.relation, statement.commits && !passage.in_block);
+        });
         return true;
     }
     if (passage.settings.mode == core::Mode::Warn || !blocks_anybody(statement)) {

@@ -60,7 +60,7 @@ void want_partners(Case &c, Relation rel, const AlterTableCmd *cmd)
         }
     } else if (cmd->subtype == AT_DropConstraint || cmd->subtype == AT_DropColumn) {
         ListCell *cell = nullptr;
-        const AttrNumber column = cmd->subtype == AT_DropColumn ? get_attnum(RelationGetRelid(rel), cmd->name) : 0;
+        const int column = cmd->subtype == AT_DropColumn ? get_attnum(RelationGetRelid(rel), cmd->name) : 0;
         foreach (cell, RelationGetFKeyList(rel)) {
             const auto *key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
             bool goes = false;
@@ -204,6 +204,7 @@ bool refuse_entangled(Case &c, const Look &look, const AlterTableStmt *stmt, con
     part->work = core::row(part->rule).work;
     part->reason = "It builds on another command of the same statement.";
     part->hint = one_by_one(c, stmt, pieces);
+    part->hint_is_whole = true;
     return true;
 }
 
@@ -292,6 +293,8 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
             part.lock = lock_of(AlterTableGetLockLevel(list_make1(cmd)));
             part.source = pieces.found ? pieces.sources[i] : "";
             part.only = !stmt->relation->inh;
+            part.below = look.has_children && stmt->relation->inh;
+            part.key_names = core::List<std::string_view>(c.arena);
             if (is_table) {
                 want_partners(c, rel, cmd);
                 inspect_command(c, rel, look, stmt, cmd, pieces, &part);

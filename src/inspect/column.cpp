@@ -22,12 +22,12 @@ void refuse(core::Part *part, core::Rule rule, core::Work work, std::string_view
 bool is_serial(const TypeName *type)
 {
     // As transformColumnDefinition does: by name only, these are no types.
-    static const char *const kNames[] = {"smallserial", "serial2", "serial", "serial4", "bigserial", "serial8"};
+    static const char *const names[] = {"smallserial", "serial2", "serial", "serial4", "bigserial", "serial8"};
 
     if (list_length(type->names) != 1 || type->pct_type) {
         return false;
     }
-    for (const char *name : kNames) {
+    for (const char *name : names) {
         if (strcmp(strVal(linitial(type->names)), name) == 0) {
             return true;
         }
@@ -43,6 +43,13 @@ const char *serial_type(const TypeName *type)
                                                                             : "integer";
 }
 
+// What stands between the brackets, with a blank before it.
+std::string_view inside(std::string_view bracketed)
+{
+    return bracketed.size() < 2 ? std::string_view()
+                                : psprintf(" %.*s", static_cast<int>(bracketed.size() - 2), bracketed.data() + 1);
+}
+
 // The steps that give a column a value per row without a rewrite: fast default for new rows, batches for old ones.
 std::string_view fill_steps(Case &c, const Look &look, std::string_view column, std::string_view type,
                             std::string_view value, bool not_null)
@@ -56,7 +63,7 @@ std::string_view fill_steps(Case &c, const Look &look, std::string_view column, 
 }
 
 std::string_view sequence_steps(Case &c, const Look &look, std::string_view column, const char *type, bool identity,
-                                bool always)
+                                bool always, std::string_view options)
 {
     const std::string_view bare = core::unquoted(c.arena, column);
     char *name = ChooseRelationName(pg::cstring(look.relation.bare), pg::cstring(bare), "seq", look.schema, false);
@@ -70,13 +77,15 @@ std::string_view sequence_steps(Case &c, const Look &look, std::string_view colu
         return c.concat({"CREATE SEQUENCE ", sequence, " AS ", type, ";\n", steps, "\nALTER SEQUENCE ", sequence,
                          " OWNED BY ", look.relation.name, ".", column, ";"});
     }
+    // In one transaction: before setval the new sequence would draw numbers that exist.
     return c.concat({"CREATE SEQUENCE ",
                      sequence,
                      " AS ",
                      type,
+                     options,
                      ";\n",
                      steps,
-                     "\n",
+                     "\nBEGIN;\n",
                      alter,
                      " DROP DEFAULT, ALTER COLUMN ",
                      column,
@@ -90,7 +99,7 @@ std::string_view sequence_steps(Case &c, const Look &look, std::string_view colu
                      quote_literal_cstr(pg::cstring(sequence)),
                      "));\nDROP SEQUENCE ",
                      sequence,
-                     ";"});
+                     ";\nCOMMIT;"});
 }
 
 // Whether the default, planned as ATExecAddColumn does, is volatile.
@@ -119,10 +128,9 @@ void change_type_hint(Case &c, const Look &look, std::string_view column, std::s
     const std::string_view bare = core::unquoted(c.arena, column);
     const std::string_view fresh = quoted(c, pg::cstring(c.concat({bare, "__new"})));
     part->hint = c.concat({"SELECT zdm.change_type(", quote_literal_cstr(pg::cstring(look.relation.name)), ", ",
-                           quote_literal_cstr(pg::cstring(bare)), ", ", quote_literal_cstr(pg::cstring(type)),
-                           "); -- this version does not have it yet; by hand: ALTER TABLE ", look.relation.name,
-                           " ADD COLUMN ", fresh, " ", type,
-                           "; keep it equal with a trigger; fill it with zdm.backfill; "
+                           quote_literal_cstr(pg::cstring(bare)), ", ", quote_literal_cstr(pg::cstring(type)), kNotYet,
+                           "ALTER TABLE ", look.relation.name, " ADD COLUMN ", fresh, " ", type,
+                           "; keep it equal with a trigger; fill it with zdm.backfill; ",
                            "then swap the two names in one short transaction"});
 }
 
@@ -131,11 +139,44 @@ void change_type_hint(Case &c, const Look &look, std::string_view column, std::s
 namespace
 {
 
+// REFERENCES ... as it was written, from its parts.
+std::string_view references_clause(Case &c, const Constraint *constraint)
+{
+    const auto action = [](char code) -> const char * {
+        switch (code) {
+        case FKCONSTR_ACTION_RESTRICT:
+            return "RESTRICT";
+        case FKCONSTR_ACTION_CASCADE:
+            return "CASCADE";
+        case FKCONSTR_ACTION_SETNULL:
+            return "SET NULL";
+        case FKCONSTR_ACTION_SETDEFAULT:
+            return "SET DEFAULT";
+        default:
+            return nullptr;
+        }
+    };
+    const RangeVar *table = constraint->pktable;
+    core::Text sql(c.arena);
+
+    sql << "REFERENCES " << quote_qualified_identifier(table->schemaname, table->relname);
+    if (constraint->pk_attrs != NIL) {
+        sql << " (" << quote_identifier(strVal(linitial(constraint->pk_attrs))) << ")";
+    }
+    if (action(constraint->fk_upd_action) != nullptr) {
+        sql << " ON UPDATE " << action(constraint->fk_upd_action);
+    }
+    if (action(constraint->fk_del_action) != nullptr) {
+        sql << " ON DELETE " << action(constraint->fk_del_action);
+    }
+    return sql.str();
+}
+
 // What ADD COLUMN says besides name and type.
 struct Clauses {
     Node *value = nullptr; // DEFAULT
     bool not_null = false;
-    bool references = false;
+    const Constraint *references = nullptr;
 };
 
 // Reads the column's constraints. True if one of them is the hazard.
@@ -158,12 +199,13 @@ bool inline_hazard(Case &c, const Look &look, const ColumnDef *column, std::stri
             clauses->not_null = true;
             break;
         case CONSTR_FOREIGN:
-            clauses->references = true;
+            clauses->references = constraint;
             break;
         case CONSTR_IDENTITY:
             refuse(part, core::Rule::AddColumnIdentity, core::Work::Rewrite,
                    sequence_steps(c, look, name, pg::cstring(type), true,
-                                  constraint->generated_when == ATTRIBUTE_IDENTITY_ALWAYS));
+                                  constraint->generated_when == ATTRIBUTE_IDENTITY_ALWAYS,
+                                  inside(bracket(c, part->source, "identity"))));
             return true;
         case CONSTR_GENERATED:
             refuse(part, core::Rule::AddColumnGeneratedStored, core::Work::Rewrite,
@@ -171,7 +213,7 @@ bool inline_hazard(Case &c, const Look &look, const ColumnDef *column, std::stri
             return true;
         case CONSTR_CHECK:
             refuse(part, core::Rule::AddColumnInlineCheck, core::Work::Scan,
-                   c.concat({add, "; then ", alter, "ADD CHECK in a statement of its own"}));
+                   c.concat({add, ";\n", alter, "ADD CHECK ", bracket(c, part->source, "check"), ";"}));
             return true;
         case CONSTR_PRIMARY:
         case CONSTR_UNIQUE:
@@ -202,7 +244,7 @@ void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column
     }
     if (is_serial(column->typeName)) {
         refuse(part, core::Rule::AddColumnSerial, core::Work::Rewrite,
-               sequence_steps(c, look, name, serial_type(column->typeName), false, false));
+               sequence_steps(c, look, name, serial_type(column->typeName), false, false, ""));
         return;
     }
     typenameTypeIdAndMod(nullptr, column->typeName, &type, &typmod);
@@ -220,10 +262,12 @@ void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column
         refuse(part, core::Rule::AddColumnConstrainedDomain, core::Work::Rewrite,
                c.concat({alter, "COLUMN ", name, " ", type_name(c, getBaseType(type), -1),
                          "; then add the domain's conditions as CHECK constraints in statements of their own"}));
-    } else if (clauses.references && clauses.value != nullptr) {
+    } else if (clauses.references != nullptr && clauses.value != nullptr) {
+        const std::string_view add = c.concat({alter, "COLUMN ", name, " ", sql_type, " DEFAULT "});
+        Node *value = transformExpr(make_parsestate(nullptr), copy_node(clauses.value), EXPR_KIND_COLUMN_DEFAULT);
         refuse(part, core::Rule::AddColumnInlineFk, core::Work::Scan,
-               c.concat({alter, "COLUMN ", name, " ", sql_type, " with its default; then ", alter,
-                         "FOREIGN KEY in a statement of its own"}));
+               c.concat({add, deparse_expression(value, NIL, false, false), clauses.not_null ? " NOT NULL" : "", ";\n",
+                         alter, "FOREIGN KEY (", name, ") ", references_clause(c, clauses.references), ";"}));
     }
 }
 
@@ -261,7 +305,7 @@ bool converts(Node *expression, AttrNumber column)
 // CheckIndexCompatible, before the type has changed: whether the index can keep its file.
 bool index_survives(Relation index, AttrNumber column, Oid type, Oid collation)
 {
-    const Form_pg_index form = index->rd_index;
+    const FormData_pg_index *form = index->rd_index;
     bool used = false;
 
     for (int i = 0; i < form->indnatts; i++) {
@@ -337,7 +381,10 @@ void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cm
     value = reinterpret_cast<Node *>(expression_planner(reinterpret_cast<Expr *>(value)));
 
     const std::string_view from = type_name(c, attr->atttypid, attr->atttypmod);
-    const std::string_view to = type_name(c, type, typmod);
+    std::string_view to = type_name(c, type, typmod);
+    if (definition->collClause != nullptr) {
+        to = c.concat({to, " COLLATE ", generate_collation_name(collation)});
+    }
     if (converts(value, column)) {
         refuse(part, core::Rule::AlterColumnTypeRewrite, core::Work::Rewrite, "");
         part->reason = c.concat({"Column ", part->name, " from ", from, " to ", to, " rewrites every row."});

@@ -11,35 +11,6 @@ namespace zdm::inspect
 namespace
 {
 
-// The bracket behind CHECK, as the user wrote it.
-std::string_view bracket(Case &c, std::string_view source, std::string_view keyword)
-{
-    const core::List<Token> tokens = tokenize(c.arena, source);
-    int open = -1;
-    int depth = 0;
-
-    for (std::uint32_t i = 0; i < tokens.count; i++) {
-        const std::string_view word = core::part_of(source, tokens[i].start, tokens[i].end - tokens[i].start);
-        if (open < 0) {
-            if (tokens[i].code == '(' && i > 0) {
-                const std::string_view before =
-                    core::part_of(source, tokens[i - 1].start, tokens[i - 1].end - tokens[i - 1].start);
-                if (before.size() == keyword.size() &&
-                    pg_strncasecmp(before.data(), keyword.data(), keyword.size()) == 0) {
-                    open = static_cast<int>(i);
-                }
-            }
-        }
-        if (open >= 0) {
-            depth += word == "(" ? 1 : word == ")" ? -1 : 0;
-            if (depth == 0) {
-                return core::part_of(source, tokens[open].start, tokens[i].end - tokens[open].start);
-            }
-        }
-    }
-    return "";
-}
-
 void add_check(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part)
 {
     ParseState *state = make_parsestate(nullptr);
@@ -76,6 +47,35 @@ void add_check(Case &c, Relation rel, const Look &look, Constraint *constraint, 
 }
 
 } // namespace
+
+// The bracket behind CHECK, as the user wrote it.
+std::string_view bracket(Case &c, std::string_view source, std::string_view keyword)
+{
+    const core::List<Token> tokens = tokenize(c.arena, source);
+    int open = -1;
+    int depth = 0;
+
+    for (std::uint32_t i = 0; i < tokens.count; i++) {
+        const std::string_view word = core::part_of(source, tokens[i].start, tokens[i].end - tokens[i].start);
+        if (open < 0) {
+            if (tokens[i].code == '(' && i > 0) {
+                const std::string_view before =
+                    core::part_of(source, tokens[i - 1].start, tokens[i - 1].end - tokens[i - 1].start);
+                if (before.size() == keyword.size() &&
+                    pg_strncasecmp(before.data(), keyword.data(), keyword.size()) == 0) {
+                    open = static_cast<int>(i);
+                }
+            }
+        }
+        if (open >= 0) {
+            depth += word == "(" ? 1 : word == ")" ? -1 : 0;
+            if (depth == 0) {
+                return core::part_of(source, tokens[open].start, tokens[i].end - tokens[open].start);
+            }
+        }
+    }
+    return "";
+}
 
 // The name the statement gives, or the one PostgreSQL would choose; the words then say it.
 void name_it(Case &c, core::Part *part, const char *given, const char *chosen)

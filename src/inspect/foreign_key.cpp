@@ -93,6 +93,26 @@ bool referenced_columns(Case &c, const Constraint *constraint, Relation partner,
     return found;
 }
 
+// Whether a unique constraint covers exactly these columns.
+bool is_key(Case &c, Relation partner, List *numbers)
+{
+    bool found = false;
+    ListCell *cell = nullptr;
+
+    foreach (cell, RelationGetIndexList(partner)) {
+        with_relation(c, lfirst_oid(cell), [&](Relation index) {
+            const FormData_pg_index *form = index->rd_index;
+            bool all = form->indisunique && form->indimmediate && form->indisvalid &&
+                       form->indnkeyatts == list_length(numbers) && RelationGetIndexPredicate(index) == NIL;
+            for (int i = 0; all && i < form->indnkeyatts; i++) {
+                all = list_member_int(numbers, form->indkey.values[i]);
+            }
+            found = found || all;
+        });
+    }
+    return found;
+}
+
 // False if PostgreSQL will refuse the constraint before it scans.
 bool match_columns(Case &c, Relation rel, Relation partner, const Constraint *constraint, core::Part *part)
 {
@@ -100,7 +120,7 @@ bool match_columns(Case &c, Relation rel, Relation partner, const Constraint *co
     ListCell *cell = nullptr;
 
     if (!referenced_columns(c, constraint, partner, part, &numbers) ||
-        list_length(numbers) != list_length(constraint->fk_attrs)) {
+        list_length(numbers) != list_length(constraint->fk_attrs) || !is_key(c, partner, numbers)) {
         return false;
     }
     int i = 0;

@@ -5,6 +5,9 @@
 namespace zdm::inspect
 {
 
+// Behind a call that a hint names.
+inline constexpr std::string_view kNotYet = "); -- this version does not have it yet; by hand: ";
+
 void alter_table(Case &c, const AlterTableStmt *stmt);
 void create_index(Case &c, const IndexStmt *stmt);
 void drop(Case &c, const DropStmt *stmt);
@@ -32,6 +35,8 @@ void name_it(Case &c, core::Part *part, const char *given, const char *chosen);
 // For part->nullable: a free name for the CHECK that proves it, and what undoes SET NOT NULL.
 void name_proof(Case &c, Relation rel, const Look &look, core::Part *part);
 const char *column_name(Relation rel, AttrNumber attnum);
+// The bracket behind a word, as the user wrote it; empty if there is none.
+std::string_view bracket(Case &c, std::string_view source, std::string_view keyword);
 
 // Whether valid constraints of the table prove that the column holds no NULL, as the server's own prover decides.
 bool proven_not_null(Relation rel, AttrNumber column);

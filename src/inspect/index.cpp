@@ -11,6 +11,28 @@ namespace zdm::inspect
 namespace
 {
 
+// GROUP BY compares by the type's default operator class; another class may have another equality.
+bool has_usual_equality(Relation rel, const IndexStmt *stmt, const IndexElem *key)
+{
+    const Oid method = get_index_am_oid(stmt->accessMethod, true);
+    const Oid type = key->name == nullptr
+                         ? exprType(key->expr)
+                         : get_atttype(RelationGetRelid(rel), get_attnum(RelationGetRelid(rel), key->name));
+    const auto equality = [](Oid opclass) {
+        Oid family = InvalidOid;
+        Oid input = InvalidOid;
+        return OidIsValid(opclass) && get_opclass_opfamily_and_input_type(opclass, &family, &input)
+                   ? get_opfamily_member(family, input, input, BTEqualStrategyNumber)
+                   : InvalidOid;
+    };
+
+    if (key->opclass == NIL) {
+        return true;
+    }
+    const Oid mine = equality(get_opclass_oid(method, key->opclass, true));
+    return OidIsValid(mine) && mine == equality(GetDefaultOpClass(type, method));
+}
+
 // Key expressions as SQL, for the search for duplicates.
 void describe_keys(Case &c, Relation rel, const IndexStmt *analyzed, core::Part *part)
 {
@@ -22,12 +44,12 @@ void describe_keys(Case &c, Relation rel, const IndexStmt *analyzed, core::Part 
         std::string_view text = key->name != nullptr
                                     ? quoted(c, key->name)
                                     : pg::keep(c.arena, deparse_expression(key->expr, context, false, false));
+        part->key_names.push(text);
         if (key->collation != NIL) {
             const Oid collation = get_collation_oid(key->collation, false);
             text = c.concat({text, " COLLATE ", generate_collation_name(collation)});
         }
-        // Another operator class may have another equality.
-        part->probe = part->probe && key->opclass == NIL;
+        part->probe = part->probe && has_usual_equality(rel, analyzed, key);
         part->columns.push(text);
     }
     if (analyzed->whereClause != nullptr) {
@@ -69,6 +91,23 @@ std::string_view index_label(Case &c, const IndexStmt *stmt, const Look &look)
 
 } // namespace
 
+namespace
+{
+
+bool is_among(List *names, const char *name)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, names) {
+        if (strcmp(static_cast<char *>(lfirst(cell)), name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
 char *choose_index_name(const char *table, Oid schema, List *columns, const char *label, bool constraint)
 {
     // As ChooseIndexColumnNames and ChooseIndexNameAddition in indexcmds.c do.
@@ -82,28 +121,19 @@ char *choose_index_name(const char *table, Oid schema, List *columns, const char
     initStringInfo(&addition);
     foreach (cell, columns) {
         const auto *key = lfirst_node(IndexElem, cell);
-        const char *origin = key->indexcolname != nullptr ? key->indexcolname
-                             : key->name != nullptr       ? key->name
-                             : key->expr != nullptr       ? FigureIndexColname(key->expr)
-                                                          : nullptr;
+        const char *named = key->indexcolname != nullptr ? key->indexcolname
+                            : key->name != nullptr       ? key->name
+                            : key->expr != nullptr       ? FigureIndexColname(key->expr)
+                                                         : nullptr;
+        const char *origin = named == nullptr ? "expr" : named;
         char current[NAMEDATALEN];
-        strlcpy(current, origin == nullptr ? "expr" : origin, NAMEDATALEN);
-        for (int i = 1;; i++) {
-            ListCell *other = nullptr;
-            bool taken = false;
-            foreach (other, names) {
-                taken = taken || strcmp(static_cast<char *>(lfirst(other)), current) == 0;
-            }
-            if (!taken) {
-                break;
-            }
+        strlcpy(current, origin, NAMEDATALEN);
+        for (int i = 1; is_among(names, current); i++) {
             char number[16];
             snprintf(number, sizeof(number), "%d", i);
             const int room = NAMEDATALEN - 1 - static_cast<int>(strlen(number));
-            const int kept = pg_mbcliplen(origin == nullptr ? "expr" : origin,
-                                          static_cast<int>(strlen(origin == nullptr ? "expr" : origin)), room);
-            memcpy(current, origin == nullptr ? "expr" : origin, kept);
-            strcpy(current + kept, number);
+            const int kept = pg_mbcliplen(origin, static_cast<int>(strlen(origin)), room);
+            snprintf(current, sizeof(current), "%.*s%s", kept, origin, number);
         }
         names = lappend(names, pstrdup(current));
         if (addition.len > 0) {
@@ -137,6 +167,7 @@ core::Part describe_index(Case &c, const IndexStmt *stmt, const Look &look)
     core::Part part;
 
     part.columns = core::List<std::string_view>(c.arena);
+    part.key_names = core::List<std::string_view>(c.arena);
     part.form = core::Form::CreateIndex;
     part.relation = look.relation;
     part.lock = stmt->concurrent ? core::Lock::ShareUpdateExclusive : core::Lock::Share;

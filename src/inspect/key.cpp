@@ -73,6 +73,24 @@ bool all_proven(Relation rel, Case &c, const core::Part *part)
     return true;
 }
 
+// The index behind the constraint, as a statement.
+IndexStmt *index_of(Case &c, const Look &look, const Constraint *constraint, List *columns)
+{
+    IndexStmt *stmt = makeNode(IndexStmt);
+    const int keys = list_length(constraint->keys);
+
+    stmt->relation = makeRangeVar(pg::cstring(look.relation.schema), pg::cstring(look.relation.bare), -1);
+    stmt->accessMethod = pstrdup("btree");
+    stmt->indexParams = list_truncate(list_copy(columns), keys);
+    for (int i = keys; i < list_length(columns); i++) {
+        stmt->indexIncludingParams = lappend(stmt->indexIncludingParams, list_nth(columns, i));
+    }
+    stmt->options = constraint->options;
+    stmt->unique = true;
+    stmt->nulls_not_distinct = constraint->nulls_not_distinct;
+    return stmt;
+}
+
 } // namespace
 
 void add_key_using_index(Case &c, Relation rel, const Look &look, const Constraint *constraint, core::Part *part)
@@ -117,6 +135,7 @@ void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, co
         key->name = strVal(lfirst(cell));
         columns = lappend(columns, key);
         part->columns.push(quoted(c, key->name));
+        part->key_names.push(part->columns[part->columns.count - 1]);
     }
     foreach (cell, constraint->including) {
         IndexElem *key = makeNode(IndexElem);
@@ -137,11 +156,13 @@ void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, co
                 ? nullptr
                 : choose_index_name(RelationGetRelationName(rel), RelationGetNamespace(rel), primary ? NIL : columns,
                                     primary ? "pkey" : "key", true));
-    if (OidIsValid(get_relname_relid(pg::cstring(part->label), RelationGetNamespace(rel)))) {
-        return; // the name is taken: PostgreSQL's own error
+    const Oid taken = get_relname_relid(pg::cstring(part->label), RelationGetNamespace(rel));
+    if (OidIsValid(taken) && !is_leftover(c, taken, look, index_of(c, look, constraint, columns))) {
+        return; // PostgreSQL's own error
     }
     part->qualified = pg::keep(
         c.arena, quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), pg::cstring(part->label)));
+    part->leftover = OidIsValid(taken) ? part->qualified : "";
     part->form = primary ? core::Form::AddPrimaryKey : core::Form::AddUnique;
     part->rule = primary ? core::Rule::AddPkBlocking : core::Rule::AddUniqueBlocking;
     part->work = core::Work::IndexBuild;

@@ -189,6 +189,26 @@ void drop(Case &c, const DropStmt *stmt)
     }
 }
 
+namespace
+{
+
+// The named index of the table, or the one it was clustered on before.
+bool has_cluster_index(Case &c, const Look &look, const char *name)
+{
+    bool found = false;
+
+    with_relation(c, look.oid, [&](Relation rel) {
+        ListCell *cell = nullptr;
+        foreach (cell, RelationGetIndexList(rel)) {
+            found = found || (name == nullptr ? get_index_isclustered(lfirst_oid(cell))
+                                              : strcmp(get_rel_name(lfirst_oid(cell)), name) == 0);
+        }
+    });
+    return found;
+}
+
+} // namespace
+
 void cluster(Case &c, const ClusterStmt *stmt)
 {
     Look look;
@@ -199,6 +219,10 @@ void cluster(Case &c, const ClusterStmt *stmt)
         return;
     }
     const bool one = stmt->relation != nullptr;
+    if (one && !has_cluster_index(c, look, stmt->indexname)) {
+        c.out->aside = true; // PostgreSQL's own error
+        return;
+    }
     c.out->statement.commits = true;
     c.out->statement.relation = look.relation;
     core::Part part =
@@ -277,23 +301,21 @@ void rename(Case &c, const RenameStmt *stmt)
     want(c, look, index ? Lock::ShareUpdateExclusive : Lock::AccessExclusive, stmt->renameType == OBJECT_COLUMN);
     if (stmt->renameType == OBJECT_COLUMN && table && get_attnum(look.oid, stmt->subname) > 0 &&
         get_attnum(look.oid, stmt->newname) == InvalidAttrNumber) {
-        c.out->statement.parts.push(whole_statement(
-            c, &look, core::Rule::RenameColumn, core::Work::Instant,
-            c.concat({"SELECT zdm.rename_column(", place, ", ", quote_literal_cstr(stmt->subname), ", ",
-                      quote_literal_cstr(stmt->newname),
-                      "); -- this version does not have it yet; by hand: add a column with the new name, keep both "
-                      "equal with a trigger, fill it with zdm.backfill, move the code, drop the old one"})));
+        c.out->statement.parts.push(
+            whole_statement(c, &look, core::Rule::RenameColumn, core::Work::Instant,
+                            c.concat({"SELECT zdm.rename_column(", place, ", ", quote_literal_cstr(stmt->subname), ", ",
+                                      quote_literal_cstr(stmt->newname), kNotYet,
+                                      "add a column with the new name, keep both equal with a trigger, fill it with ",
+                                      "zdm.backfill, move the code, drop the old one"})));
     } else if ((stmt->renameType == OBJECT_TABLE || stmt->renameType == OBJECT_VIEW ||
                 stmt->renameType == OBJECT_MATVIEW || stmt->renameType == OBJECT_FOREIGN_TABLE) &&
                table && !look.partition && !OidIsValid(get_relname_relid(stmt->newname, look.schema))) {
         const char *schema = get_namespace_name(look.schema);
-        c.out->statement.parts.push(
-            whole_statement(c, &look, core::Rule::RenameTable, core::Work::Instant,
-                            c.concat({"SELECT zdm.rename_table(", place, ", ", quote_literal_cstr(stmt->newname),
-                                      "); -- this version does not have it yet; by hand, reviewed: BEGIN; SET LOCAL "
-                                      "zdm.safety_assured = on; ",
-                                      c.text, "; CREATE VIEW ", look.relation.name, " AS SELECT * FROM ",
-                                      quote_qualified_identifier(schema, stmt->newname), "; COMMIT;"})));
+        c.out->statement.parts.push(whole_statement(
+            c, &look, core::Rule::RenameTable, core::Work::Instant,
+            c.concat({"SELECT zdm.rename_table(", place, ", ", quote_literal_cstr(stmt->newname), kNotYet, "BEGIN; ",
+                      c.text, "; CREATE VIEW ", look.relation.name, " AS SELECT * FROM ",
+                      quote_qualified_identifier(schema, stmt->newname), "; COMMIT;"})));
     }
 }
 

@@ -98,12 +98,12 @@ void wake_launcher_under_lock()
 
 extern "C" {
 
-static void launcher_leaves(int code, Datum arg)
+static void launcher_leaves(int, Datum)
 {
     locked(LW_EXCLUSIVE, [] { board->launcher = nullptr; });
 }
 
-static void worker_leaves(int code, Datum arg)
+static void worker_leaves(int, Datum)
 {
     locked(LW_EXCLUSIVE, [] {
         const Oid database = board->slots[my_slot].database;

@@ -58,8 +58,8 @@ List *all_databases(MemoryContext keep, bool templates)
     return databases;
 }
 
-// True: there is a slot for the database, and its worker is on the way.
-bool start_worker(Launcher *launcher, Oid database, int slot)
+// True: the worker for this slot is on the way.
+bool start_worker(Launcher *launcher, int slot)
 {
     BackgroundWorker worker{};
 
@@ -170,7 +170,7 @@ bool start_workers(Launcher *launcher)
             pfree(launcher->workers[slot]);
             launcher->workers[slot] = nullptr;
         }
-        if (!start_worker(launcher, database, slot)) {
+        if (!start_worker(launcher, slot)) {
             return true;
         }
         launcher->now = list_delete_first(launcher->now);

@@ -55,7 +55,7 @@ void check_options(Jsonb *options)
     }
     JsonbIterator *iterator = JsonbIteratorInit(&options->root);
     JsonbValue value;
-    char *key = nullptr;
+    const char *key = "";
     JsonbIteratorToken token{};
     while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE) {
         if (token == WJB_KEY) {
@@ -165,7 +165,7 @@ void move(int64 job, const char *call, Steer who, const char *from, const char *
 
 extern "C" {
 
-static void at_end_of_transaction(XactEvent event, void *arg)
+static void at_end_of_transaction(XactEvent event, void *)
 {
     if (!looks_after_commit) {
         return;

@@ -52,23 +52,23 @@ inline Oid owner_of(Oid relation)
 }
 
 // 17: "Replace BackendIds with 0-based ProcNumbers", 024c52111.
+// Null if that transaction has ended, or has no session.
 inline PGPROC *holder_of(const VirtualTransactionId &vxid)
 {
 #if PG_VERSION_NUM >= 170000
-    return vxid.procNumber == INVALID_PROC_NUMBER ? nullptr : ProcNumberGetProc(vxid.procNumber);
+    PGPROC *holder = vxid.procNumber == INVALID_PROC_NUMBER ? nullptr : ProcNumberGetProc(vxid.procNumber);
+    return holder == nullptr || holder->vxid.lxid != vxid.localTransactionId ? nullptr : holder;
 #else
-    return vxid.backendId == InvalidBackendId ? nullptr : BackendIdGetProc(vxid.backendId);
+    PGPROC *holder = vxid.backendId == InvalidBackendId ? nullptr : BackendIdGetProc(vxid.backendId);
+    return holder == nullptr || holder->lxid != vxid.localTransactionId ? nullptr : holder;
 #endif
 }
 
-// A prepared transaction holds locks without a session; GetLockConflicts names it by its xid.
+// A prepared transaction holds locks without a session, under the virtual id of the session that prepared it.
 inline bool is_prepared(const VirtualTransactionId &vxid)
 {
-#if PG_VERSION_NUM >= 170000
-    return vxid.procNumber == INVALID_PROC_NUMBER;
-#else
-    return vxid.backendId == InvalidBackendId;
-#endif
+    bool more = false;
+    return holder_of(vxid) == nullptr && TransactionIdIsValid(TwoPhaseGetXidByVirtualXID(vxid, &more));
 }
 
 inline VirtualTransactionId vxid_of(const LOCKTAG &tag)
@@ -122,7 +122,7 @@ inline PlannedStmt *wrap_utility(Node *node, int location, int length)
 }
 
 // ecb0fd33720f (17) brought MAINTAIN.
-inline bool may_maintain(Oid relation, Oid role)
+inline bool may_maintain([[maybe_unused]] Oid relation, [[maybe_unused]] Oid role)
 {
 #ifdef ACL_MAINTAIN
     return pg_class_aclcheck(relation, role, ACL_MAINTAIN) == ACLCHECK_OK;
@@ -140,7 +140,7 @@ constexpr int kInterruptibleWorker = 0;
 
 // c9af054653077 (17) lets an extension name its waits; before, they are all `Extension`. Each caller has its
 // own `known`, 0 at first.
-inline std::uint32_t wait_event(std::uint32_t *known, const char *name)
+inline std::uint32_t wait_event([[maybe_unused]] std::uint32_t *known, [[maybe_unused]] const char *name)
 {
 #if PG_VERSION_NUM >= 170000
     if (*known == 0) {

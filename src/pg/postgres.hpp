@@ -11,6 +11,7 @@ extern "C" {
 #include "access/relation.h"
 #include "access/reloptions.h"
 #include "access/table.h"
+#include "access/twophase.h"
 #include "access/xact.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"

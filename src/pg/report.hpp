@@ -12,9 +12,8 @@ inline constexpr const char *kRewritten = "00ZDM";
 // Reports core's words. `statement` goes to the server's log only, or is empty.
 void report(int level, const char *sqlstate, const core::Report &words, std::string_view statement = "");
 
-// PostgreSQL's own error for a row that breaks a constraint; `key` is the row's text for DETAIL.
-[[noreturn]] void raise_violation(const core::Violation &violation, const core::Relation &relation,
-                                  std::string_view key);
+// PostgreSQL's own error for a row that breaks a constraint; `key` is the row's text, null if it has none.
+[[noreturn]] void raise_violation(const core::Violation &violation, const core::Relation &relation, const char *key);
 
 int sqlstate_number(const char *code);
 

@@ -116,7 +116,9 @@ core::List<core::Blocker> blockers(core::Arena arena, const core::Target &wanted
         blocker.relation = wanted.relation.name;
         blocker.age_ms = -1;
         if (holder == nullptr) {
-            found.push(blocker);
+            if (pg::is_prepared(holders[i])) {
+                found.push(blocker);
+            }
             continue;
         }
         blocker.pid = holder->pid;

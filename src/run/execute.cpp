@@ -66,7 +66,7 @@ void probe(const core::Step &step)
         if (broken) {
             MemoryContext inner = MemoryContextSwitchTo(here);
             key = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-            key = pstrdup(key == nullptr ? "" : key);
+            key = key == nullptr ? nullptr : pstrdup(key);
             MemoryContextSwitchTo(inner);
         }
         SPI_finish();
@@ -119,11 +119,10 @@ void instant(const Run &run, const core::Step &step, std::string_view sql, core:
     climb(*run.settings, patience, targets, false, body, &arg);
 }
 
-// A leftover may have become valid, or been rebuilt, while we waited for the session that was building it.
+// A leftover may have become valid, or been rebuilt, while we waited for the session that was building it: under the
+// lock of concurrent commands nobody is building now.
 bool still_invalid(const core::Step &step)
 {
-    LockRelationOid(step.relation.oid, ShareUpdateExclusiveLock);
-    AcceptInvalidationMessages();
     const Oid index = get_relname_relid(pg::cstring(step.leftover), get_rel_namespace(step.relation.oid));
     return OidIsValid(index) && get_rel_relkind(index) == RELKIND_INDEX && !get_index_isvalid(index);
 }
@@ -140,23 +139,52 @@ void require_valid(const core::Step &step)
     }
 }
 
+LockRelId lock_id(Oid relation) { return {relation, IsSharedRelation(relation) ? InvalidOid : MyDatabaseId}; }
+
+// Takes the lock of a concurrent command before it starts, and without a snapshot: a build that runs on the same table
+// waits for our snapshot while we wait for its lock, and one of us would die in the deadlock. Held by the session over
+// the commits that follow; an abort gives it back.
+void lock_first(std::string_view sql, int limit_ms, Oid relation)
+{
+    const LockRelId id = lock_id(relation);
+
+    pg::drop_snapshots();
+    pg::with_lock_settings(limit_ms, Min(DeadlockTimeout, 1000), [&] {
+        watched(sql, [&] {
+            InvalidateCatalogSnapshotConditionally();
+            LockRelationIdForSession(const_cast<LockRelId *>(&id), ShareUpdateExclusiveLock);
+        });
+    });
+    pg::commit_and_start();
+}
+
+void unlock_after(Oid relation)
+{
+    LockRelId id = lock_id(relation);
+    UnlockRelationIdForSession(&id, ShareUpdateExclusiveLock);
+}
+
 void concurrent(const core::Step &step)
 {
-    if (!step.leftover.empty()) {
-        bool invalid = false;
-        patient_over_commits(step.sql, 0, [&] { invalid = still_invalid(step); });
-        if (!invalid) {
-            return;
-        }
+    const bool known = step.relation.oid != InvalidOid;
+    bool wanted = true;
+
+    if (known) {
+        lock_first(step.sql, 0, step.relation.oid);
+        require_same(step.relation);
     }
-    patient_over_commits(step.sql, 0, [&] {
-        if (step.relation.oid != InvalidOid) {
-            require_same(step.relation);
-        }
-        pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_TOPLEVEL);
-    });
+    if (!step.leftover.empty()) {
+        wanted = still_invalid(step);
+        pg::commit_and_start();
+    }
+    if (wanted) {
+        patient_over_commits(step.sql, 0, [&] { pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_TOPLEVEL); });
+    }
     if (!step.builds.empty()) {
         require_valid(step);
+    }
+    if (known) {
+        unlock_after(step.relation.oid);
     }
 }
 
@@ -170,12 +198,14 @@ void run_step(const Run &run, const core::Step &step)
         instant(run, step, step.sql, step.lock, step.partner_lock);
         break;
     case core::StepKind::Long:
+        lock_first(step.sql, 0, step.relation.oid);
         pg::with_snapshot([&] {
             patient(step.sql, [&] {
                 require_same(step.relation);
                 pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_QUERY);
             });
         });
+        unlock_after(step.relation.oid);
         break;
     case core::StepKind::Concurrent:
         concurrent(step);
@@ -213,7 +243,8 @@ template <class F> void undo(const Run &run, std::string_view sql, F &&body)
         if (failure != nullptr) {
             pg::abort_and_start();
         }
-    } while (failure != nullptr && failure->sqlerrcode == ERRCODE_QUERY_CANCELED && !patience.over());
+    } while (failure != nullptr && !patience.over() &&
+             (failure->sqlerrcode == ERRCODE_QUERY_CANCELED || failure->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED));
     client_min_messages = messages;
     if (failure != nullptr) {
         warn_left_behind(run, sql, failure);
@@ -297,11 +328,16 @@ void drop_if_invalid(const Run &run, Oid index)
     const std::string_view sql = core::concat(
         run.arena, {"DROP INDEX CONCURRENTLY IF EXISTS ", quote_qualified_identifier(schema, get_rel_name(index))});
     undo(run, sql, [&](int limit_ms) {
-        patient_over_commits(sql, limit_ms, [&] {
-            if (get_rel_relkind(index) == RELKIND_INDEX) {
-                pg::drop_index_concurrently(index);
-            }
-        });
+        const Oid table = IndexGetRelation(index, true);
+        if (!OidIsValid(table)) {
+            return;
+        }
+        // Another session that wants an index of this name may clear it away first.
+        lock_first(sql, limit_ms, table);
+        if (get_rel_relkind(index) == RELKIND_INDEX) {
+            patient_over_commits(sql, limit_ms, [&] { pg::drop_index_concurrently(index); });
+        }
+        unlock_after(table);
     });
 }
 
@@ -318,10 +354,17 @@ void drop_invalid(const Run &run, const Oids &valid_before)
 
 } // namespace
 
-void unlimited(const pg::UtilityCall &call, std::string_view text, bool commits)
+void unlimited(const pg::UtilityCall &call, std::string_view text, const core::Relation &relation, bool commits)
 {
     if (commits) {
+        if (relation.oid != InvalidOid) {
+            pg::commit_and_start();
+            lock_first(text, 0, relation.oid);
+        }
         patient_over_commits(text, 0, [&] { pg::run_next(call); });
+        if (relation.oid != InvalidOid) {
+            unlock_after(relation.oid);
+        }
     } else {
         patient(text, [&] { pg::run_next(call); });
     }

@@ -52,7 +52,7 @@ bool execute(const core::Settings &settings, const core::Plan &plan, MemoryConte
 
 // Runs a statement whose waits block nobody without lock_timeout: one that fires in the middle of a concurrent build
 // leaves an INVALID index.
-void unlimited(const pg::UtilityCall &call, std::string_view text, bool commits);
+void unlimited(const pg::UtilityCall &call, std::string_view text, const core::Relation &relation, bool commits);
 
 // Sees every line for the server's log; see waiting.cpp.
 void on_log(ErrorData *line);

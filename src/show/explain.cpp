@@ -99,7 +99,10 @@ void remember(Session &session, const Node *utility)
 const Made *made_before(const Session &session, const RangeVar *name)
 {
     for (const Made &made : session.made) {
-        if (made.name == key_of(session, name)) {
+        // With or without its schema: the text does not say which one the search path would give.
+        const std::string_view bare = name->relname;
+        const bool same_bare = made.name == bare || made.name.ends_with(core::concat(session.arena, {".", bare}));
+        if (made.name == key_of(session, name) || (same_bare && (name->schemaname == nullptr || made.name == bare))) {
             return &made;
         }
     }
@@ -193,6 +196,27 @@ void put_judged(const Session &session, Row row, const inspect::Finding &finding
     put(session, row);
 }
 
+// A relation of an earlier transaction is empty, but others may know its name.
+void judge_rename(const Session &session, const Node *utility, Row *row)
+{
+    if (!IsA(utility, RenameStmt)) {
+        return;
+    }
+    const ObjectType what = castNode(RenameStmt, utility)->renameType;
+    if (what != OBJECT_COLUMN && what != OBJECT_TABLE) {
+        return;
+    }
+    const core::Rule rule = what == OBJECT_COLUMN ? core::Rule::RenameColumn : core::Rule::RenameTable;
+    const core::Action action = core::action_of(session.settings, rule);
+    if (action == core::Action::Allow || session.settings.safety_assured) {
+        return;
+    }
+    row->verdict = core::name(action == core::Action::Warn ? core::Ruling::Warn : core::Ruling::Reject);
+    row->rules.push(core::row(rule).name);
+    row->lock = core::Lock::AccessExclusive;
+    row->hint = core::row(rule).safe_form;
+}
+
 void explain_one(Session &session, const RawStmt *raw, const char *query, int number)
 {
     int location = 0;
@@ -221,6 +245,9 @@ void explain_one(Session &session, const RawStmt *raw, const char *query, int nu
         }
         row.detail = "made by an earlier statement of this text";
         row.relation = key_of(session, subject);
+        if (made_before(session, subject)->transaction != session.transaction) {
+            judge_rename(session, raw->stmt, &row);
+        }
     } else if (inspect::may_concern(raw->stmt)) {
         const inspect::Finding finding =
             inspect::facts(session.arena, raw->stmt, row.sql, location, query, inspect::Purpose::Explain);
