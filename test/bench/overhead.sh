@@ -1,7 +1,8 @@
 # pgbench's TPC-B, which sends BEGIN and END as utility statements: what does a loaded zdm cost?
 # Two servers on equal bytes stand side by side, one with zdm preloaded and its extension created; pgbench runs on plain, zdm, plain,
 # then on zdm, plain, zdm, and so on. The first and the last of a round are the same server: they tell the noise.
-# synchronous_commit is off: waiting for the disk would hide a cost. Beside tps, the processor time that the sessions of the server took for a transaction: other work on the machine hardly moves that.
+# synchronous_commit is off: waiting for the disk would hide a cost. Beside tps, the processor time that the sessions of the
+# server took for a transaction. Neither tells much while the machine does other work.
 
 bench_overhead() {
     local rounds=${quick:+2} seconds=${quick:+3} round mode run tps cpu order seen_tps seen_cpu
