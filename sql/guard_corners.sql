@@ -112,6 +112,38 @@ SET default_transaction_read_only = on;
 VACUUM FULL many;
 RESET default_transaction_read_only;
 
+-- Looking for duplicates runs the functions of the table's owner as the owner, as a build does.
+CREATE ROLE regress_mallory;
+GRANT ALL ON SCHEMA corners TO regress_mallory;
+SET ROLE regress_mallory;
+CREATE FUNCTION climb() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN EXECUTE 'ALTER ROLE regress_mallory SUPERUSER'; EXCEPTION WHEN OTHERS THEN NULL; END $$;
+CREATE FUNCTION key_of(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN PERFORM corners.climb(); RETURN $1; END $$;
+CREATE TABLE trap AS SELECT generate_series(1, 3) AS id;
+RESET ROLE;
+CREATE UNIQUE INDEX ON trap (key_of(id));
+SELECT rolsuper FROM pg_roles WHERE rolname = 'regress_mallory';
+
+-- A row of NULLs is not NULL, to a constraint.
+CREATE TYPE pair AS (a int, b int);
+CREATE TABLE pairs (id int, p pair);
+INSERT INTO pairs VALUES (1, ROW(1, NULL)), (2, ROW(NULL, NULL));
+ALTER TABLE pairs ALTER p SET NOT NULL;
+SELECT attnotnull FROM pg_attribute WHERE attrelid = 'pairs'::regclass AND attname = 'p';
+
+-- VALIDATE beside a stronger command scans under its lock.
+ALTER TABLE t ADD CONSTRAINT late CHECK (id > 0) NOT VALID, VALIDATE CONSTRAINT late;
+
+-- What PostgreSQL refuses is not computed first.
+CREATE UNIQUE INDEX ON t ((now()));
+CREATE TABLE points (p point);
+INSERT INTO points VALUES ('(1,1)');
+CREATE UNIQUE INDEX ON points (p);
+
+-- There and back in one transaction nothing was renamed.
+BEGIN; ALTER TABLE t RENAME TO u; ALTER TABLE u RENAME TO t; COMMIT;
+
 -- What functions set for their transaction is theirs, and what the session had set stays.
 CREATE FUNCTION set_it() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN SET LOCAL lock_timeout = '7s'; END $$;
 CREATE EVENT TRIGGER before_ddl ON ddl_command_start EXECUTE FUNCTION set_it();
@@ -130,4 +162,5 @@ DROP EVENT TRIGGER after_ddl;
 
 SET client_min_messages = warning;
 DROP SCHEMA corners CASCADE;
+DROP ROLE regress_mallory;
 DROP EXTENSION citext;

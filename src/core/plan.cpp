@@ -45,7 +45,7 @@ struct Draft {
         return acts.push(step);
     }
 
-    void probe(const Part &part, std::string_view sql, const Violation &violation)
+    Step &probe(const Part &part, std::string_view sql, const Violation &violation)
     {
         Step step;
         step.kind = StepKind::Probe;
@@ -54,7 +54,7 @@ struct Draft {
         step.work = Work::Scan;
         step.relation = part.relation;
         step.violation = violation;
-        probes.push(step);
+        return probes.push(step);
     }
 };
 
@@ -80,7 +80,8 @@ void probe_null(Draft &draft, const Part &part, std::string_view column)
                                     part.below ? "%s" : part.relation.bare, "\" contains null values"});
     violation.names_relation = part.below;
     draft.probe(part,
-                draft.text({"SELECT ", subject(draft, part), from(draft, part), " WHERE ", column, " IS NULL LIMIT 1"}),
+                draft.text({"SELECT ", subject(draft, part), from(draft, part), " WHERE ", column,
+                            part.composite ? " IS NOT DISTINCT FROM NULL" : " IS NULL", " LIMIT 1"}),
                 violation);
 }
 
@@ -108,7 +109,7 @@ void probe_foreign_key(Draft &draft, const Part &part)
     if (part.match_full && part.columns.count > 1) {
         sql << "CASE WHEN " << draft.join(part.columns, " OR ", "fk.", " IS NULL") << " THEN NULL ELSE ";
     }
-    sql << "pg_catalog.concat_ws(', '" << draft.join(part.columns, "", ", fk.", "::pg_catalog.text") << ")"
+    sql << "pg_catalog.concat_ws(', ', " << draft.join(part.columns, ", ", "fk.") << ")"
         << (part.match_full && part.columns.count > 1 ? " END" : "") << " FROM ONLY " << part.relation.name
         << " fk LEFT OUTER JOIN " << (part.only ? "ONLY " : "") << part.partner.name << " pk ON (";
     for (std::uint32_t i = 0; i < part.columns.count; i++) {
@@ -139,13 +140,18 @@ void probe_duplicates(Draft &draft, const Part &part)
     }
     if (!part.nulls_equal) {
         for (const std::string_view key : part.columns) {
-            where << (where.empty() ? " WHERE " : " AND ") << key << " IS NOT NULL";
+            where << (where.empty() ? " WHERE " : " AND ") << key << " IS DISTINCT FROM NULL";
         }
     }
-    sql << "SELECT pg_catalog.concat_ws(', '"
-        << draft.join(part.columns, "", ", coalesce((", ")::pg_catalog.text, 'null')") << ") FROM ONLY "
-        << part.relation.name << where.str() << " GROUP BY " << draft.join(part.columns, ", ")
-        << " HAVING pg_catalog.count(*) > 1 LIMIT 1";
+    // No cast to text, which a type's owner may define: concat calls the output function, as PostgreSQL does.
+    sql << "SELECT pg_catalog.concat_ws(', '";
+    for (const std::string_view key : part.columns) {
+        part.nulls_equal ? sql << ", CASE WHEN " << key
+                               << " IS NOT DISTINCT FROM NULL THEN 'null' ELSE pg_catalog.concat(" << key << ") END"
+                         : sql << ", " << key;
+    }
+    sql << ") FROM ONLY " << part.relation.name << where.str() << " GROUP BY " << draft.join(part.columns, ", ")
+        << " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1";
 
     Violation violation;
     violation.sqlstate = "23505";
@@ -153,7 +159,7 @@ void probe_duplicates(Draft &draft, const Part &part)
     violation.message = draft.text({"could not create unique index \"", part.label, "\""});
     violation.detail_prefix = draft.text({"Key (", draft.join(part.key_names, ", "), ")=("});
     violation.detail_suffix = ") is duplicated.";
-    draft.probe(part, sql.str(), violation);
+    draft.probe(part, sql.str(), violation).as_owner = true;
 }
 
 void plan_create_index(Draft &draft, const Part &part)
@@ -189,8 +195,8 @@ void plan_not_null(Draft &draft, const Part &first, const List<std::string_view>
     draft
         .act(StepKind::Instant, first, Lock::AccessExclusive, Work::Instant,
              draft.text({alter, "ADD CONSTRAINT ", first.name, " CHECK (",
-                         draft.join(columns, " AND ", "", " IS NOT NULL"), ")", first.only ? " NO INHERIT" : "",
-                         " NOT VALID"}),
+                         draft.join(columns, " AND ", "", first.composite ? " IS DISTINCT FROM NULL" : " IS NOT NULL"),
+                         ")", first.only ? " NO INHERIT" : "", " NOT VALID"}),
              draft.text({alter, "DROP CONSTRAINT IF EXISTS ", first.name}))
         .own_name = true;
     draft.act(StepKind::Long, first, Lock::ShareUpdateExclusive, Work::Scan,
@@ -227,11 +233,13 @@ void plan_all_not_null(Draft &draft, const Settings &settings, const Statement &
     List<std::string_view> columns(draft.arena);
     List<std::string_view> undo(draft.arena);
     const Part *first = nullptr;
+    bool composite = false;
 
     for (const Part &part : statement.parts) {
         if (!is_rewritten(settings, part)) {
             continue;
         }
+        composite = composite || part.composite;
         for (const std::string_view column : part.nullable) {
             columns.push(column);
             first = first == nullptr ? &part : first;
@@ -243,6 +251,7 @@ void plan_all_not_null(Draft &draft, const Settings &settings, const Statement &
     if (first != nullptr) {
         Part group = *first;
         group.name = first->proof_name;
+        group.composite = composite;
         group.only = first->form == Form::SetNotNull && first->only;
         plan_not_null(draft, group, columns, draft.join(undo, "; "));
     }

@@ -49,6 +49,7 @@ struct Step {
     Relation partner; // locked likewise, with partner_lock; oid 0 if there is none
     Lock partner_lock = Lock::None;
     Violation violation;
+    bool as_owner = false;     // Probe: runs functions that the table's owner has chosen
     bool own_name = false;     // makes an object under a name that we chose: taken meanwhile, another will do
     std::string_view leftover; // Concurrent: bare name of an index; unless it is INVALID there is nothing to do
     std::string_view builds;   // Concurrent: bare name of the index that must be valid afterwards

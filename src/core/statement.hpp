@@ -67,6 +67,7 @@ struct Part {
     bool match_full = false;
     bool below = false;         // rows of children and partitions count too
     bool hint_is_whole = false; // hint stands for the whole statement
+    bool composite = false;     // a column to be NOT NULL is a row: IS NULL would look into it
     bool probe = true;          // whether rows that break it can and may be looked for
 };
 

@@ -285,9 +285,12 @@ bool process(const pg::UtilityCall &call)
         return false;
     }
 
-    // Survives the commits and aborts in between; the plan cache may take the user's tree away on an abort.
+    // Survives the commits and aborts in between; the plan cache may take the user's tree away on an abort. In a block
+    // there are none, and an error that a function catches must give it back.
+    passage.in_block = IsInTransactionBlock(call.context == PROCESS_UTILITY_TOPLEVEL);
     MemoryContext before = CurrentMemoryContext;
-    MemoryContext mine = AllocSetContextCreate(PortalContext, "zdm statement", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext mine = AllocSetContextCreate(passage.in_block ? CurTransactionContext : PortalContext,
+                                               "zdm statement", ALLOCSET_DEFAULT_SIZES);
     MemoryContextSwitchTo(mine);
     passage.arena = pg::arena(mine);
     passage.call = call;
@@ -295,7 +298,6 @@ bool process(const pg::UtilityCall &call)
     passage.call.query = pstrdup(call.query == nullptr ? "" : call.query);
     passage.call.read_only_tree = true;
     passage.text = inspect::source_of(passage.arena, call.planned, passage.call.query, &passage.location);
-    passage.in_block = IsInTransactionBlock(call.context == PROCESS_UTILITY_TOPLEVEL);
     passage.patience = run::begin(passage.settings);
 
     take_assurance(passage);

@@ -82,6 +82,17 @@ bool is_replacement(const Rename &rename)
     return false;
 }
 
+// A relation renamed twice: only its first name was known to others.
+bool is_first(const Rename &rename)
+{
+    for (const Rename *before = rename.next; before != nullptr; before = before->next) {
+        if (before->relation == rename.relation) {
+            return false;
+        }
+    }
+    return true;
+}
+
 } // namespace
 
 void note_rename(Oid relation, std::string_view message, std::string_view detail, std::string_view hint)
@@ -107,7 +118,7 @@ void renames_at_transaction_event(XactEvent event)
     case XACT_EVENT_PRE_COMMIT:
     case XACT_EVENT_PRE_PREPARE:
         for (const Rename *rename = renames; rename != nullptr; rename = rename->next) {
-            if (!is_replaced(*rename) && !is_replacement(*rename)) {
+            if (is_first(*rename) && !is_replaced(*rename) && !is_replacement(*rename)) {
                 pg::report(ERROR, pg::kRejected, rename->report);
             }
         }

@@ -156,7 +156,7 @@ std::string_view one_by_one(Case &c, const AlterTableStmt *stmt, const Pieces &p
 {
     core::Text sql(c.arena);
 
-    for (int pass = 0; pass < 4 && pieces.found; pass++) {
+    for (int pass = 0; pass < 5 && pieces.found; pass++) {
         ListCell *cell = nullptr;
         std::uint32_t i = 0;
         foreach (cell, stmt->cmds) {
@@ -165,6 +165,7 @@ std::string_view one_by_one(Case &c, const AlterTableStmt *stmt, const Pieces &p
             const int mine = drop                                                ? 0
                              : type == AT_AlterColumnType                        ? 1
                              : type == AT_AddConstraint || type == AT_SetNotNull ? 3
+                             : type == AT_ValidateConstraint                     ? 4
                                                                                  : 2;
             if (mine == pass) {
                 sql << (sql.empty() ? "" : "\n") << c.out->statement.head << pieces.sources[i] << ";";
@@ -208,6 +209,33 @@ bool refuse_entangled(Case &c, const Look &look, const AlterTableStmt *stmt, con
     return true;
 }
 
+// Beside a command that needs a stronger lock, the scan of VALIDATE CONSTRAINT runs under that lock.
+void validate(Case &c, Relation rel, const Look &look, const AlterTableStmt *stmt, const AlterTableCmd *cmd,
+              const Pieces &pieces, core::Part *part)
+{
+    const Oid constraint = get_relation_constraint_oid(RelationGetRelid(rel), cmd->name, true);
+    HeapTuple tuple = OidIsValid(constraint) ? SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint)) : nullptr;
+    bool validated = false;
+    part->rule = core::Rule::AddCheckValidating;
+
+    if (HeapTupleIsValid(tuple)) {
+        const auto *form = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple));
+        validated = form->convalidated;
+        part->rule = form->contype == CONSTRAINT_FOREIGN ? core::Rule::AddFkValidating : part->rule;
+        ReleaseSysCache(tuple);
+    }
+    const core::Lock whole = lock_of(AlterTableGetLockLevel(stmt->cmds));
+    if (validated || look.empty || !core::blocks_others(whole)) {
+        return;
+    }
+    part->hazard = true;
+    part->lock = whole;
+    part->work = core::Work::Scan;
+    part->reason = "VALIDATE CONSTRAINT scans under the lock of the commands beside it.";
+    part->hint = one_by_one(c, stmt, pieces);
+    part->hint_is_whole = true;
+}
+
 bool drops_column(const AlterTableStmt *stmt, const char *column)
 {
     ListCell *cell = nullptr;
@@ -241,6 +269,9 @@ void inspect_command(Case &c, Relation rel, const Look &look, const AlterTableSt
     case AT_AlterColumnType:
         part->name = quoted(c, cmd->name);
         alter_type(c, rel, look, cmd, part);
+        break;
+    case AT_ValidateConstraint:
+        validate(c, rel, look, stmt, cmd, pieces, part);
         break;
     default:
         break;

@@ -138,6 +138,9 @@ void name_proof(Case &c, Relation rel, const Look &look, core::Part *part)
     part->proof_name = quoted(c, ChooseConstraintName(RelationGetRelationName(rel), first, "zdm_not_null",
                                                       RelationGetNamespace(rel), c.chosen));
     for (const std::string_view column : part->nullable) {
+        const AttrNumber attnum = get_attnum(RelationGetRelid(rel), pg::cstring(core::unquoted(c.arena, column)));
+        part->composite =
+            part->composite || type_is_rowtype(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid);
         note_undo(c, look, pg::cstring(core::unquoted(c.arena, column)), part);
     }
 }

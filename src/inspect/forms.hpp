@@ -43,6 +43,8 @@ bool proven_not_null(Relation rel, AttrNumber column);
 
 // Whether a SELECT of ours would be allowed and see every row.
 bool may_select(Oid relation);
+// The same of its owner, as whom the keys of an index are computed.
+bool owner_may_select(Oid relation);
 
 // The name PostgreSQL would choose for an index over these columns ("key", "idx"; "pkey" for null columns).
 char *choose_index_name(const char *table, Oid schema, List *columns, const char *label, bool constraint);

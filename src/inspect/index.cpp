@@ -3,6 +3,7 @@
 
 #include "inspect/forms.hpp"
 #include "inspect/tokens.hpp"
+#include "pg/compat.hpp"
 #include "pg/memory.hpp"
 
 namespace zdm::inspect
@@ -27,7 +28,7 @@ bool has_usual_equality(Relation rel, const IndexStmt *stmt, const IndexElem *ke
     };
 
     if (key->opclass == NIL) {
-        return true;
+        return OidIsValid(type) && OidIsValid(method) && OidIsValid(GetDefaultOpClass(type, method));
     }
     const Oid mine = equality(get_opclass_oid(method, key->opclass, true));
     return OidIsValid(mine) && mine == equality(GetDefaultOpClass(type, method));
@@ -49,10 +50,12 @@ void describe_keys(Case &c, Relation rel, const IndexStmt *analyzed, core::Part 
             const Oid collation = get_collation_oid(key->collation, false);
             text = c.concat({text, " COLLATE ", generate_collation_name(collation)});
         }
-        part->probe = part->probe && has_usual_equality(rel, analyzed, key);
+        // What PostgreSQL will refuse is not computed first.
+        part->probe = part->probe && has_usual_equality(rel, analyzed, key) && !contain_mutable_functions(key->expr);
         part->columns.push(text);
     }
     if (analyzed->whereClause != nullptr) {
+        part->probe = part->probe && !contain_mutable_functions(analyzed->whereClause);
         part->predicate = pg::keep(c.arena, deparse_expression(analyzed->whereClause, context, false, false));
     }
 }
@@ -147,11 +150,21 @@ char *choose_index_name(const char *table, Oid schema, List *columns, const char
     return ChooseRelationName(table, addition.data, label, schema, constraint);
 }
 
-bool may_select(Oid relation)
+namespace
 {
-    return pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
-           check_enable_rls(relation, InvalidOid, true) != RLS_ENABLED;
+
+bool may_select_as(Oid relation, Oid role)
+{
+    return pg_class_aclcheck(relation, role, ACL_SELECT) == ACLCHECK_OK &&
+           pg::may_use_schema(get_rel_namespace(relation), role) &&
+           check_enable_rls(relation, role, true) != RLS_ENABLED;
 }
+
+} // namespace
+
+bool may_select(Oid relation) { return may_select_as(relation, GetUserId()); }
+
+bool owner_may_select(Oid relation) { return may_select_as(relation, pg::owner_of(relation)); }
 
 namespace
 {
@@ -237,7 +250,7 @@ void create_index(Case &c, const IndexStmt *stmt)
     }
     part.leftover = OidIsValid(existing) ? part.qualified : "";
     part.definition = definition(c, stmt);
-    part.probe = may_select(look.oid);
+    part.probe = owner_may_select(look.oid);
     with_relation(c, look.oid, [&](Relation rel) {
         describe_keys(c, rel, transformIndexStmt(look.oid, copy_node(stmt), c.query), &part);
     });

@@ -169,7 +169,7 @@ void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, co
     part->work = core::Work::IndexBuild;
     part->definition = key_clauses(c, constraint, part);
     part->nulls_equal = constraint->nulls_not_distinct;
-    part->probe = may_select(look.oid);
+    part->probe = owner_may_select(look.oid);
     part->hazard = true;
     part->rewritable = true;
     if (constraint->deferrable) {

@@ -39,6 +39,16 @@ inline bool owns_relation(Oid relation, Oid role)
 #endif
 }
 
+// 16: "Refactor aclcheck functions", c727f511b.
+inline bool may_use_schema(Oid schema, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE) == ACLCHECK_OK;
+#else
+    return pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
 inline Oid owner_of(Oid relation)
 {
     HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));

@@ -56,6 +56,18 @@ template <class F> void with_settings(F &&body)
     AtEOXact_GUC(true, nest);
 }
 
+// Runs body as another role, which cannot leave that role again. On ERROR the abort puts ours back.
+template <class F> void as_role(Oid role, F &&body)
+{
+    Oid user = InvalidOid;
+    int context = 0;
+
+    GetUserIdAndSecContext(&user, &context);
+    SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
+    with_settings(body);
+    SetUserIdAndSecContext(user, context);
+}
+
 // Set for the current nest level, with the right to set anything: value is ours, not the user's.
 void set_local(const char *name, const char *value);
 

@@ -1,6 +1,7 @@
 // Steps, each a transaction of its own; and back, if one fails.
 #include "pg/postgres.hpp"
 
+#include "pg/compat.hpp"
 #include "pg/limits.hpp"
 #include "pg/memory.hpp"
 #include "pg/report.hpp"
@@ -59,7 +60,7 @@ void probe(const core::Step &step)
     char *key = nullptr;
     MemoryContext here = CurrentMemoryContext;
 
-    pg::with_lock_settings(0, DeadlockTimeout, [&] {
+    const auto find = [&] {
         SPI_connect();
         SPI_execute(pg::cstring(step.sql), true, 1);
         broken = SPI_processed > 0;
@@ -70,6 +71,13 @@ void probe(const core::Step &step)
             MemoryContextSwitchTo(inner);
         }
         SPI_finish();
+    };
+    pg::with_lock_settings(0, DeadlockTimeout, [&] {
+        if (step.as_owner) {
+            pg::as_role(pg::owner_of(step.relation.oid), find);
+        } else {
+            find();
+        }
     });
     if (broken) {
         pg::raise_violation(step.violation, step.relation, key);
@@ -255,8 +263,12 @@ void undo_step(const Run &run, const core::Step &step)
 {
     undo(run, step.undo, [&](int limit_ms) {
         if (step.kind == core::StepKind::Concurrent) {
-            patient_over_commits(step.undo, limit_ms,
-                                 [&] { pg::run_sql(pg::cstring(step.undo), PROCESS_UTILITY_TOPLEVEL); });
+            // By OID: an event trigger that writes would make DROP INDEX CONCURRENTLY impossible.
+            const Oid index = get_relname_relid(pg::cstring(step.builds), get_rel_namespace(step.relation.oid));
+            if (OidIsValid(index) && get_rel_relkind(index) == RELKIND_INDEX &&
+                IndexGetRelation(index, true) == step.relation.oid) {
+                patient_over_commits(step.undo, limit_ms, [&] { pg::drop_index_concurrently(index); });
+            }
         } else {
             const core::Lock partner_lock =
                 step.partner.oid == InvalidOid ? core::Lock::None : core::Lock::AccessExclusive;

@@ -43,6 +43,16 @@ int left_of(TimestampTz end)
     return left < 1 ? 1 : static_cast<int>(left);
 }
 
+// One attempt must end before statement_timeout does.
+int attempt_ms(const core::Settings &settings)
+{
+    if (!get_timeout_active(STATEMENT_TIMEOUT)) {
+        return settings.lock_timeout_ms;
+    }
+    const int left = left_of(get_timeout_finish_time(STATEMENT_TIMEOUT));
+    return Max(1, Min(settings.lock_timeout_ms, left - Min(kBeforeStatementTimeoutMs, (left / 2) + 1)));
+}
+
 void lock_all(const core::List<core::Target> &targets, TimestampTz end, core::Target *blocked_on)
 {
     for (const core::Target &target : targets) {
@@ -132,12 +142,12 @@ Outcome under_locks(const core::Settings &settings, const core::List<core::Targe
                     void *arg, core::Target *blocked_on)
 {
     for (const core::Target &target : targets) {
-        if (core::blocks_others(target.lock) && behind_long_transaction(settings, target)) {
+        if (core::blocks_others(target.lock) && may_lock(target) && behind_long_transaction(settings, target)) {
             *blocked_on = target;
             return Outcome::Behind;
         }
     }
-    const int limit = settings.lock_timeout_ms;
+    const int limit = attempt_ms(settings);
     bool ran = false;
     if (commits) {
         pg::with_lock_limits(limit, core::deadlock_check_ms(limit), [&] {

@@ -74,8 +74,6 @@ $node->safe_psql('postgres', q{
 foreach my $case (
     [ 'p1', 'ALTER TABLE p DETACH PARTITION p1' ],
     [ 'p', 'ALTER TABLE p DETACH PARTITION p1' ],
-    [ 't', 'ALTER TABLE t VALIDATE CONSTRAINT nv, ADD COLUMN late int' ],
-    [ 't', 'ALTER TABLE t ADD COLUMN late int, VALIDATE CONSTRAINT nv' ],
     [ 's.inner_t', 'DROP SCHEMA s CASCADE' ],
     [ 's.inner_t', 'DROP TABLE s.inner_t, other' ],
     [ 'with_dom', 'DROP DOMAIN dom CASCADE' ],
