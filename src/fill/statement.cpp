@@ -1,6 +1,7 @@
 #include "fill/statement.hpp"
 
 #include "pg/compat.hpp"
+#include "pg/syntax.hpp"
 
 namespace zdm::fill
 {
@@ -100,8 +101,8 @@ void add_head(StringInfo sql, const Clauses &clauses)
 List *columns_set(const char *set_clause)
 {
     auto *update = only_statement<UpdateStmt>(parse(psprintf("UPDATE t SET %s", set_clause)), T_UpdateStmt);
-    if (update == nullptr || update->whereClause != nullptr || update->fromClause != NIL ||
-        pg::has_returning(update) || update->withClause != nullptr) {
+    if (update == nullptr || update->whereClause != nullptr || update->fromClause != NIL || pg::has_returning(update) ||
+        update->withClause != nullptr) {
         ereport(ERROR, errcode(ERRCODE_SYNTAX_ERROR), errmsg("set_clause is not a list of assignments"),
                 errdetail("It reads: %s", set_clause),
                 errhint("Write what stands between SET and WHERE, such as 'amount_cents = amount * 100'."));
