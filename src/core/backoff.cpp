@@ -5,11 +5,11 @@
 namespace zdm::core
 {
 
-int backoff_ms(int attempt, double random)
+int backoff_ms(int attempt, int lock_timeout_ms, double random)
 {
     const int ceiling = std::min(1000, 20 << std::clamp(attempt, 0, 6));
 
-    return std::max(1, static_cast<int>(ceiling * random));
+    return std::max(1, lock_timeout_ms) + static_cast<int>(ceiling * random);
 }
 
 int deadlock_check_ms(int lock_timeout_ms)

@@ -5,10 +5,10 @@ namespace zdm::core
 
 Text &Text::operator<<(std::string_view piece)
 {
-    if (size_ + piece.size() + 1 > room_) {
+    if (data_ == nullptr || size_ + piece.size() + 1 > room_) {
         room_ = (size_ + piece.size() + 1) * 2;
         auto *fresh = static_cast<char *>(arena_.grab(arena_.owner, room_));
-        if (size_ > 0) {
+        if (data_ != nullptr) {
             std::memcpy(fresh, data_, size_);
         }
         data_ = fresh;

@@ -214,14 +214,14 @@ std::string_view duration(Arena arena, std::int64_t ms)
 
     if (ms < 1000) {
         text << ms << " ms";
-    } else if (ms < 120 * 1000) {
+    } else if (ms < 120LL * 1000) {
         text << ms / 1000;
         if (ms % 1000 >= 100) {
             text << "." << ms % 1000 / 100;
         }
         text << " s";
     } else if (ms < 120LL * 60 * 1000) {
-        text << ms / (60 * 1000) << " min";
+        text << ms / (60LL * 1000) << " min";
     } else {
         text << ms / (60LL * 60 * 1000) << " h";
     }

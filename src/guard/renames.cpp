@@ -31,7 +31,7 @@ List *columns_of(Oid relation)
     if (rel == nullptr) {
         return NIL;
     }
-    const TupleDesc desc = RelationGetDescr(rel);
+    const TupleDescData *desc = RelationGetDescr(rel);
     for (int i = 0; i < desc->natts; i++) {
         if (!TupleDescAttr(desc, i)->attisdropped) {
             columns = lappend(columns, pstrdup(NameStr(TupleDescAttr(desc, i)->attname)));

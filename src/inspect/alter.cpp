@@ -60,7 +60,7 @@ void want_partners(Case &c, Relation rel, const AlterTableCmd *cmd)
         }
     } else if (cmd->subtype == AT_DropConstraint || cmd->subtype == AT_DropColumn) {
         ListCell *cell = nullptr;
-        const AttrNumber column = cmd->subtype == AT_DropColumn ? get_attnum(RelationGetRelid(rel), cmd->name) : 0;
+        const int column = cmd->subtype == AT_DropColumn ? get_attnum(RelationGetRelid(rel), cmd->name) : 0;
         foreach (cell, RelationGetFKeyList(rel)) {
             const auto *key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
             bool goes = false;

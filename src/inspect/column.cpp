@@ -24,12 +24,12 @@ void refuse(core::Part *part, core::Rule rule, core::Work work, std::string_view
 bool is_serial(const TypeName *type)
 {
     // As transformColumnDefinition does: by name only, these are no types.
-    static const char *const kNames[] = {"smallserial", "serial2", "serial", "serial4", "bigserial", "serial8"};
+    static const char *const names[] = {"smallserial", "serial2", "serial", "serial4", "bigserial", "serial8"};
 
     if (list_length(type->names) != 1 || type->pct_type) {
         return false;
     }
-    for (const char *name : kNames) {
+    for (const char *name : names) {
         if (strcmp(strVal(linitial(type->names)), name) == 0) {
             return true;
         }
@@ -130,10 +130,9 @@ void change_type_hint(Case &c, const Look &look, std::string_view column, std::s
     const std::string_view bare = core::unquoted(c.arena, column);
     const std::string_view fresh = quoted(c, pg::cstring(c.concat({bare, "__new"})));
     part->hint = c.concat({"SELECT zdm.change_type(", quote_literal_cstr(pg::cstring(look.relation.name)), ", ",
-                           quote_literal_cstr(pg::cstring(bare)), ", ", quote_literal_cstr(pg::cstring(type)),
-                           "); -- this version does not have it yet; by hand: ALTER TABLE ", look.relation.name,
-                           " ADD COLUMN ", fresh, " ", type,
-                           "; keep it equal with a trigger; fill it with zdm.backfill; "
+                           quote_literal_cstr(pg::cstring(bare)), ", ", quote_literal_cstr(pg::cstring(type)), kNotYet,
+                           "ALTER TABLE ", look.relation.name, " ADD COLUMN ", fresh, " ", type,
+                           "; keep it equal with a trigger; fill it with zdm.backfill; ",
                            "then swap the two names in one short transaction"});
 }
 
@@ -311,7 +310,7 @@ bool converts(Node *expression, AttrNumber column)
 // CheckIndexCompatible, before the type has changed: whether the index can keep its file.
 bool index_survives(Relation index, AttrNumber column, Oid type, Oid collation)
 {
-    const Form_pg_index form = index->rd_index;
+    const FormData_pg_index *form = index->rd_index;
     bool used = false;
 
     for (int i = 0; i < form->indnatts; i++) {

@@ -103,7 +103,7 @@ bool is_key(Case &c, Relation partner, List *numbers)
 
     foreach (cell, RelationGetIndexList(partner)) {
         with_relation(c, lfirst_oid(cell), [&](Relation index) {
-            const Form_pg_index form = index->rd_index;
+            const FormData_pg_index *form = index->rd_index;
             bool all = form->indisunique && form->indimmediate && form->indisvalid &&
                        form->indnkeyatts == list_length(numbers) && RelationGetIndexPredicate(index) == NIL;
             for (int i = 0; all && i < form->indnkeyatts; i++) {

@@ -5,6 +5,9 @@
 namespace zdm::inspect
 {
 
+// Behind a call that a hint names.
+inline constexpr std::string_view kNotYet = "); -- this version does not have it yet; by hand: ";
+
 void alter_table(Case &c, const AlterTableStmt *stmt);
 void create_index(Case &c, const IndexStmt *stmt);
 void drop(Case &c, const DropStmt *stmt);

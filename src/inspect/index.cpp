@@ -91,6 +91,23 @@ std::string_view index_label(Case &c, const IndexStmt *stmt, const Look &look)
 
 } // namespace
 
+namespace
+{
+
+bool is_among(List *names, const char *name)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, names) {
+        if (strcmp(static_cast<char *>(lfirst(cell)), name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
 char *choose_index_name(const char *table, Oid schema, List *columns, const char *label, bool constraint)
 {
     // As ChooseIndexColumnNames and ChooseIndexNameAddition in indexcmds.c do.
@@ -104,28 +121,19 @@ char *choose_index_name(const char *table, Oid schema, List *columns, const char
     initStringInfo(&addition);
     foreach (cell, columns) {
         const auto *key = lfirst_node(IndexElem, cell);
-        const char *origin = key->indexcolname != nullptr ? key->indexcolname
-                             : key->name != nullptr       ? key->name
-                             : key->expr != nullptr       ? FigureIndexColname(key->expr)
-                                                          : nullptr;
+        const char *named = key->indexcolname != nullptr ? key->indexcolname
+                            : key->name != nullptr       ? key->name
+                            : key->expr != nullptr       ? FigureIndexColname(key->expr)
+                                                         : nullptr;
+        const char *origin = named == nullptr ? "expr" : named;
         char current[NAMEDATALEN];
-        strlcpy(current, origin == nullptr ? "expr" : origin, NAMEDATALEN);
-        for (int i = 1;; i++) {
-            ListCell *other = nullptr;
-            bool taken = false;
-            foreach (other, names) {
-                taken = taken || strcmp(static_cast<char *>(lfirst(other)), current) == 0;
-            }
-            if (!taken) {
-                break;
-            }
+        strlcpy(current, origin, NAMEDATALEN);
+        for (int i = 1; is_among(names, current); i++) {
             char number[16];
             snprintf(number, sizeof(number), "%d", i);
             const int room = NAMEDATALEN - 1 - static_cast<int>(strlen(number));
-            const int kept = pg_mbcliplen(origin == nullptr ? "expr" : origin,
-                                          static_cast<int>(strlen(origin == nullptr ? "expr" : origin)), room);
-            memcpy(current, origin == nullptr ? "expr" : origin, kept);
-            strcpy(current + kept, number);
+            const int kept = pg_mbcliplen(origin, static_cast<int>(strlen(origin)), room);
+            snprintf(current, sizeof(current), "%.*s%s", kept, origin, number);
         }
         names = lappend(names, pstrdup(current));
         if (addition.len > 0) {

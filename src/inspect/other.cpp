@@ -307,23 +307,21 @@ void rename(Case &c, const RenameStmt *stmt)
     want(c, look, index ? Lock::ShareUpdateExclusive : Lock::AccessExclusive, stmt->renameType == OBJECT_COLUMN);
     if (stmt->renameType == OBJECT_COLUMN && table && get_attnum(look.oid, stmt->subname) > 0 &&
         get_attnum(look.oid, stmt->newname) == InvalidAttrNumber) {
-        c.out->statement.parts.push(whole_statement(
-            c, &look, core::Rule::RenameColumn, core::Work::Instant,
-            c.concat({"SELECT zdm.rename_column(", place, ", ", quote_literal_cstr(stmt->subname), ", ",
-                      quote_literal_cstr(stmt->newname),
-                      "); -- this version does not have it yet; by hand: add a column with the new name, keep both "
-                      "equal with a trigger, fill it with zdm.backfill, move the code, drop the old one"})));
+        c.out->statement.parts.push(
+            whole_statement(c, &look, core::Rule::RenameColumn, core::Work::Instant,
+                            c.concat({"SELECT zdm.rename_column(", place, ", ", quote_literal_cstr(stmt->subname), ", ",
+                                      quote_literal_cstr(stmt->newname), kNotYet,
+                                      "add a column with the new name, keep both equal with a trigger, fill it with ",
+                                      "zdm.backfill, move the code, drop the old one"})));
     } else if ((stmt->renameType == OBJECT_TABLE || stmt->renameType == OBJECT_VIEW ||
                 stmt->renameType == OBJECT_MATVIEW || stmt->renameType == OBJECT_FOREIGN_TABLE) &&
                table && !look.partition && !OidIsValid(get_relname_relid(stmt->newname, look.schema))) {
         const char *schema = get_namespace_name(look.schema);
-        c.out->statement.parts.push(
-            whole_statement(c, &look, core::Rule::RenameTable, core::Work::Instant,
-                            c.concat({"SELECT zdm.rename_table(", place, ", ", quote_literal_cstr(stmt->newname),
-                                      "); -- this version does not have it yet; by hand, reviewed: BEGIN; SET LOCAL "
-                                      "zdm.safety_assured = on; ",
-                                      c.text, "; CREATE VIEW ", look.relation.name, " AS SELECT * FROM ",
-                                      quote_qualified_identifier(schema, stmt->newname), "; COMMIT;"})));
+        c.out->statement.parts.push(whole_statement(
+            c, &look, core::Rule::RenameTable, core::Work::Instant,
+            c.concat({"SELECT zdm.rename_table(", place, ", ", quote_literal_cstr(stmt->newname), kNotYet, "BEGIN; ",
+                      c.text, "; CREATE VIEW ", look.relation.name, " AS SELECT * FROM ",
+                      quote_qualified_identifier(schema, stmt->newname), "; COMMIT;"})));
     }
 }
 

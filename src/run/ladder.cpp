@@ -98,9 +98,9 @@ bool holds_nothing(std::span<const core::Target> targets)
     return nothing;
 }
 
-int jitter(const Patience &patience)
+int jitter(const core::Settings &settings, const Patience &patience)
 {
-    return core::backoff_ms(patience.attempts, pg_prng_double(&pg_global_prng_state));
+    return core::backoff_ms(patience.attempts, settings.lock_timeout_ms, pg_prng_double(&pg_global_prng_state));
 }
 
 } // namespace
@@ -188,7 +188,7 @@ bool climb(const core::Settings &settings, Patience &patience, const core::List<
         if (outcome == Outcome::Changed && failure == nullptr) {
             return false;
         }
-        if (!back_off(settings, patience, failure == nullptr ? kLookAgainMs : jitter(patience))) {
+        if (!back_off(settings, patience, failure == nullptr ? kLookAgainMs : jitter(settings, patience))) {
             // A deadlock names its parties itself; of locks that only PostgreSQL knows of, it alone can speak.
             if (failure != nullptr &&
                 (failure->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED || blocked_on.lock == core::Lock::None)) {
@@ -231,7 +231,7 @@ bool climb_in_block(const core::Settings &settings, Patience &patience, const co
         if (failure == nullptr && outcome == Outcome::Done) {
             break;
         }
-        if (!patient || !back_off(settings, patience, failure == nullptr ? kLookAgainMs : jitter(patience))) {
+        if (!patient || !back_off(settings, patience, failure == nullptr ? kLookAgainMs : jitter(settings, patience))) {
             give_up(settings, patience, blocked_on);
         }
     }

@@ -433,29 +433,29 @@ void list(ReturnSetInfo *result, Oid caller, Datum busy, const char *idle_reason
     as_keeper([&](MemoryContext) {
         Args args;
         args.oid(caller).oid(MyDatabaseId).texts(busy).text(idle_reason);
-        const uint64 rows =
-            run("SELECT id, kind, CASE WHEN away THEN 'paused' ELSE state END, relation, description,"
-                " pg_get_userbyid(owner), created_at, started_at, finished_at, rows_done, rows_total,"
-                " CASE WHEN state = 'done' THEN 100.0"
-                " WHEN rows_total > 0 THEN round(least(99.9, 100.0 * rows_seen / rows_total), 1) END,"
-                " round(rows_per_second::numeric, 1),"
-                " CASE WHEN busy AND rows_per_second > 0 AND rows_total >= rows_seen"
-                " THEN make_interval(secs => ceil((rows_total - rows_seen) / rows_per_second)) END,"
-                " batch_rows, round(batch_ms::numeric, 1), busy::int,"
-                " CASE WHEN away THEN format('zdm.resume(%s): the job was copied with its database, whose "
-                "OID was %s',"
-                " id, database)"
-                " WHEN state IN ('queued', 'running') AND NOT busy THEN $4 ELSE waiting_for END,"
-                " 0::bigint, attempts, error FROM ("
-                "SELECT j.id, j.database, j.kind, j.description, j.owner, j.created_at,"
-                " coalesce((SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c"
-                " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = j.relation), j.relation_name)"
-                " AS relation, j.database <> $2 AND p.state IN ('queued', 'running', 'ready') AS away,"
-                " p.state IN ('queued', 'running') AND j.id::text = ANY ($3) AS busy, p.*"
-                " FROM zdm.job j JOIN zdm.job_progress p ON p.job = j.id"
-                " WHERE pg_has_role($1, 'pg_monitor', 'USAGE') OR pg_has_role($1, j.owner, 'USAGE')) j"
-                " ORDER BY id",
-                args);
+        const uint64 rows = run(
+            "SELECT id, kind, CASE WHEN away THEN 'paused' ELSE state END, relation, description,"
+            " pg_get_userbyid(owner), created_at, started_at, finished_at, rows_done, greatest(rows_total, rows_done),"
+            " CASE WHEN state = 'done' THEN 100.0"
+            " WHEN rows_total > 0 THEN round(least(99.9, 100.0 * rows_seen / rows_total), 1) END,"
+            " round(rows_per_second::numeric, 1),"
+            " CASE WHEN busy AND rows_per_second > 0 AND rows_total >= rows_seen"
+            " THEN make_interval(secs => ceil((rows_total - rows_seen) / rows_per_second)) END,"
+            " batch_rows, round(batch_ms::numeric, 1), busy::int,"
+            " CASE WHEN away THEN format('zdm.resume(%s): the job was copied with its database, whose "
+            "OID was %s',"
+            " id, database)"
+            " WHEN state IN ('queued', 'running') AND NOT busy THEN $4 ELSE waiting_for END,"
+            " 0::bigint, attempts, error FROM ("
+            "SELECT j.id, j.database, j.kind, j.description, j.owner, j.created_at,"
+            " coalesce((SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = j.relation), j.relation_name)"
+            " AS relation, j.database <> $2 AND p.state IN ('queued', 'running', 'ready') AS away,"
+            " p.state IN ('queued', 'running') AND j.id::text = ANY ($3) AS busy, p.*"
+            " FROM zdm.job j JOIN zdm.job_progress p ON p.job = j.id"
+            " WHERE pg_has_role($1, 'pg_monitor', 'USAGE') OR pg_has_role($1, j.owner, 'USAGE')) j"
+            " ORDER BY id",
+            args);
         for (uint64 i = 0; i < rows; i++) {
             tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
         }

@@ -7,15 +7,16 @@ namespace zdm::core
 
 TEST(Backoff, StaysUnderACeilingThatDoubles)
 {
-    EXPECT_EQ(backoff_ms(0, 0.999), 19);
-    EXPECT_EQ(backoff_ms(1, 0.999), 39);
-    EXPECT_EQ(backoff_ms(50, 0.999), 999);
+    EXPECT_EQ(backoff_ms(0, 100, 0.999), 119);
+    EXPECT_EQ(backoff_ms(1, 100, 0.999), 139);
+    EXPECT_EQ(backoff_ms(50, 100, 0.999), 1099);
 }
 
-TEST(Backoff, NeverSpins)
+TEST(Backoff, LetsTheQueueDrainBeforeTheNextAttempt)
 {
     for (int attempt = 0; attempt < 100; attempt++) {
-        EXPECT_GE(backoff_ms(attempt, 0.0), 1);
+        EXPECT_GE(backoff_ms(attempt, 100, 0.0), 100);
+        EXPECT_GE(backoff_ms(attempt, 0, 0.0), 1);
     }
 }
 
