@@ -14,7 +14,8 @@ CREATE INDEX by_id ON t (id);
 CREATE VIEW now AS
     SELECT 'index ' || indexrelid::regclass || CASE WHEN indisvalid THEN '' ELSE ' INVALID' END
         FROM pg_index WHERE indrelid = 'guarded.t'::regclass
-    UNION ALL SELECT 'constraint ' || conname FROM pg_constraint WHERE conrelid = 'guarded.t'::regclass
+    UNION ALL SELECT 'constraint ' || conname FROM pg_constraint
+        WHERE conrelid = 'guarded.t'::regclass AND contype <> 'n'
     UNION ALL SELECT 'not null ' || attname FROM pg_attribute
         WHERE attrelid = 'guarded.t'::regclass AND attnotnull AND attnum > 0
     ORDER BY 1;

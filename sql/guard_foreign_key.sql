@@ -60,8 +60,11 @@ SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (nothing) REFERENCES users') :ru
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
 SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (user_id, area) REFERENCES users') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
+-- 18 says more in the detail
+\set VERBOSITY terse
 SELECT twin('ALTER TABLE orders ADD FOREIGN KEY (code) REFERENCES users') :run
-SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
+SELECT left(same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE'), 13);
+\set VERBOSITY default
 SELECT twin('ALTER TABLE nobody ADD FOREIGN KEY (user_id) REFERENCES users') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
 SELECT twin('ALTER TABLE IF EXISTS nobody ADD FOREIGN KEY (user_id) REFERENCES users') :run

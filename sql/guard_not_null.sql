@@ -86,7 +86,7 @@ SELECT twin('ALTER TABLE parent ALTER id SET NOT NULL') :run
 SELECT twin('ALTER TABLE ONLY parent ALTER other SET NOT NULL') :run
 SELECT twin('ALTER TABLE events ALTER id SET NOT NULL') :run
 SELECT twin('ALTER TABLE events_2024 ALTER at SET NOT NULL') :run
-SELECT twin('ALTER TABLE child ALTER id DROP NOT NULL') :run
+SELECT twin('ALTER TABLE parent ALTER id DROP NOT NULL') :run
 SELECT compare();
 
 \set ECHO none

@@ -38,8 +38,11 @@ RESET zdm.rule_actions;
 SET zdm.lock_timeuot = '1s';
 
 -- limits
+\set VERBOSITY sqlstate
 SET zdm.lock_timeout = 0;
 SET zdm.lock_patience = -1;
+\set VERBOSITY default
+SELECT name, min_val, max_val, unit FROM pg_settings WHERE name IN ('zdm.lock_timeout', 'zdm.lock_patience') ORDER BY name;
 SET zdm.lock_patience = '2min';
 SHOW zdm.lock_patience;
 RESET zdm.lock_patience;

@@ -1,5 +1,6 @@
 #include "fill/key.hpp"
 
+#include "pg/compat.hpp"
 #include "pg/xact.hpp"
 
 namespace zdm::fill
@@ -37,7 +38,7 @@ bool is_key(Relation relation, Relation index)
     }
     for (int i = 0; i < form->indnkeyatts; i++) {
         const AttrNumber column = form->indkey.values[i];
-        if (column <= 0 || !TupleDescAttr(RelationGetDescr(relation), column - 1)->attnotnull) {
+        if (column <= 0 || !pg::is_not_null(relation, column)) {
             return false;
         }
     }

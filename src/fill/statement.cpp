@@ -1,6 +1,7 @@
 #include "fill/statement.hpp"
 
 #include "pg/compat.hpp"
+#include "pg/syntax.hpp"
 
 namespace zdm::fill
 {

@@ -7,6 +7,7 @@
 #include "pg/compat.hpp"
 #include "pg/memory.hpp"
 #include "pg/report.hpp"
+#include "pg/syntax.hpp"
 #include "pg/xact.hpp"
 #include "run/run.hpp"
 
@@ -23,8 +24,8 @@ bool will_be_refused(const pg::UtilityCall &call)
 {
     const Node *utility = call.planned->utilityStmt;
 
-    return XactReadOnly && !IsA(utility, VacuumStmt) && !IsA(utility, ClusterStmt) && !IsA(utility, ReindexStmt) &&
-           !IsA(utility, LockStmt);
+    return XactReadOnly && !IsA(utility, VacuumStmt) && nodeTag(utility) != pg::kCluster &&
+           !IsA(utility, ReindexStmt) && !IsA(utility, LockStmt);
 }
 
 // Where the hook must not act, and mostly must not even look at a catalog.

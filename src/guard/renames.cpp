@@ -31,10 +31,10 @@ List *columns_of(Oid relation)
     if (rel == nullptr) {
         return NIL;
     }
-    const TupleDescData *desc = RelationGetDescr(rel);
-    for (int i = 0; i < desc->natts; i++) {
-        if (!TupleDescAttr(desc, i)->attisdropped) {
-            columns = lappend(columns, pstrdup(NameStr(TupleDescAttr(desc, i)->attname)));
+    for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++) {
+        const FormData_pg_attribute *attr = TupleDescAttr(RelationGetDescr(rel), i);
+        if (!attr->attisdropped) {
+            columns = lappend(columns, pstrdup(NameStr(attr->attname)));
         }
     }
     relation_close(rel, NoLock);

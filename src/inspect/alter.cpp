@@ -199,6 +199,7 @@ bool refuse_entangled(Case &c, const Look &look, const AlterTableStmt *stmt, con
                      : constraint->contype == CONSTR_FOREIGN ? core::Rule::AddFkValidating
                      : constraint->contype == CONSTR_UNIQUE  ? core::Rule::AddUniqueBlocking
                      : constraint->contype == CONSTR_PRIMARY ? core::Rule::AddPkBlocking
+                     : constraint->contype == CONSTR_NOTNULL ? core::Rule::SetNotNullScan
                                                              : core::Rule::AddExcludeBlocking;
     }
     part->hazard = true;

@@ -2,7 +2,9 @@
 #include "pg/postgres.hpp"
 
 #include "inspect/forms.hpp"
+#include "pg/compat.hpp"
 #include "pg/memory.hpp"
+#include "pg/syntax.hpp"
 
 namespace zdm::inspect
 {
@@ -208,6 +210,9 @@ bool inline_hazard(Case &c, const Look &look, const ColumnDef *column, std::stri
                                   inside(bracket(c, part->source, "identity"))));
             return true;
         case CONSTR_GENERATED:
+            if (pg::is_virtual(constraint)) {
+                break;
+            }
             refuse(part, core::Rule::AddColumnGeneratedStored, core::Work::Rewrite,
                    c.concat({add, "; keep it with a BEFORE INSERT OR UPDATE trigger; fill it with zdm.backfill"}));
             return true;
@@ -258,7 +263,7 @@ void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column
         refuse(part, core::Rule::AddColumnVolatileDefault, core::Work::Rewrite,
                fill_steps(c, look, name, sql_type, pg::keep(c.arena, deparse_expression(value, NIL, false, false)),
                           clauses.not_null));
-    } else if (get_typtype(type) == TYPTYPE_DOMAIN && DomainHasConstraints(type)) {
+    } else if (get_typtype(type) == TYPTYPE_DOMAIN && pg::domain_has_constraints(type)) {
         refuse(part, core::Rule::AddColumnConstrainedDomain, core::Work::Rewrite,
                c.concat({alter, "COLUMN ", name, " ", type_name(c, getBaseType(type), -1),
                          "; then add the domain's conditions as CHECK constraints in statements of their own"}));
@@ -285,7 +290,7 @@ bool converts(Node *expression, AttrNumber column)
             expression = reinterpret_cast<Node *>(castNode(RelabelType, expression)->arg);
         } else if (IsA(expression, CoerceToDomain)) {
             const auto *domain = castNode(CoerceToDomain, expression);
-            if (DomainHasConstraints(domain->resulttype)) {
+            if (pg::domain_has_constraints(domain->resulttype)) {
                 return true;
             }
             expression = reinterpret_cast<Node *>(domain->arg);
@@ -359,6 +364,9 @@ void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cm
         return;
     }
     const FormData_pg_attribute *attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
+    if (pg::is_virtual(attr)) {
+        return; // stored nowhere, and in no index
+    }
     typenameTypeIdAndMod(nullptr, definition->typeName, &type, &typmod);
     const Oid collation = GetColumnDefCollation(nullptr, definition, type);
 

@@ -3,7 +3,9 @@
 
 #include "inspect/forms.hpp"
 #include "inspect/tokens.hpp"
+#include "pg/compat.hpp"
 #include "pg/memory.hpp"
+#include "pg/syntax.hpp"
 
 namespace zdm::inspect
 {
@@ -44,6 +46,36 @@ void add_check(Case &c, Relation rel, const Look &look, Constraint *constraint, 
     part->probe = may_select(look.oid) && !part->definition.empty();
     part->hazard = true;
     part->rewritable = true;
+}
+
+// NOT NULL as a constraint of the table: 18 and later. NULLs get PostgreSQL's own error, from VALIDATE.
+void add_not_null(Case &c, Relation rel, Constraint *constraint, core::Part *part)
+{
+    const char *column = strVal(linitial(constraint->keys));
+    const AttrNumber attnum = get_attnum(RelationGetRelid(rel), column);
+
+    if (attnum <= 0 || TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attnotnull || proven_not_null(rel, attnum)) {
+        return;
+    }
+    name_it(c, part, constraint->conname,
+            constraint->conname != nullptr ? nullptr
+                                           : ChooseConstraintName(RelationGetRelationName(rel), column, "not_null",
+                                                                  RelationGetNamespace(rel), c.chosen));
+    part->form = core::Form::AddCheck;
+    part->rule = core::Rule::SetNotNullScan;
+    part->work = core::Work::Scan;
+    part->probe = false;
+    part->hazard = true;
+    part->rewritable = true;
+}
+
+void add_exclusion(Case &c, core::Part *part)
+{
+    part->hazard = true;
+    part->rule = core::Rule::AddExcludeBlocking;
+    part->work = core::Work::IndexBuild;
+    part->hint = c.concat({"CREATE TABLE a copy with the constraint, fill it, and swap the names; or, in a "
+                           "maintenance window, SET zdm.safety_assured = on"});
 }
 
 } // namespace
@@ -165,16 +197,17 @@ void add_constraint(Case &c, Relation rel, const Look &look, Constraint *constra
     case CONSTR_UNIQUE:
         if (constraint->indexname != nullptr) {
             add_key_using_index(c, rel, look, constraint, part);
+        } else if (pg::is_without_overlaps(constraint)) {
+            add_exclusion(c, part);
         } else {
             add_key(c, rel, look, constraint, part);
         }
         break;
+    case CONSTR_NOTNULL:
+        add_not_null(c, rel, constraint, part);
+        break;
     case CONSTR_EXCLUSION:
-        part->hazard = true;
-        part->rule = core::Rule::AddExcludeBlocking;
-        part->work = core::Work::IndexBuild;
-        part->hint = c.concat({"CREATE TABLE a copy with the constraint, fill it, and swap the names; or, in a "
-                               "maintenance window, SET zdm.safety_assured = on"});
+        add_exclusion(c, part);
         break;
     default:
         break;
@@ -188,7 +221,17 @@ void set_not_null(Case &c, Relation rel, const Look &look, const char *column, c
     if (attnum <= 0 || look.empty) {
         return;
     }
-    bool done = TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attnotnull || proven_not_null(rel, attnum);
+    if (pg::is_not_null_unproven(rel, attnum)) {
+        // A proof would not help: PostgreSQL validates the constraint that is there, under its lock.
+        part->hazard = true;
+        part->rule = core::Rule::SetNotNullScan;
+        part->work = core::Work::Scan;
+        part->reason = "Its NOT NULL constraint is NOT VALID.";
+        part->hint = c.concat({"ALTER TABLE ", look.relation.name, " VALIDATE CONSTRAINT ",
+                               quoted(c, pg::not_null_constraint(rel, attnum)), ";"});
+        return;
+    }
+    bool done = pg::is_not_null(rel, attnum) || proven_not_null(rel, attnum);
     if (look.has_children && !part->only) {
         ListCell *cell = nullptr;
         foreach (cell, find_all_inheritors(look.oid, NoLock, nullptr)) {
@@ -197,8 +240,7 @@ void set_not_null(Case &c, Relation rel, const Look &look, const char *column, c
             }
             with_relation(c, lfirst_oid(cell), [&](Relation child) {
                 const AttrNumber number = get_attnum(RelationGetRelid(child), column);
-                done = number > 0 && (TupleDescAttr(RelationGetDescr(child), number - 1)->attnotnull ||
-                                      proven_not_null(child, number));
+                done = number > 0 && (pg::is_not_null(child, number) || proven_not_null(child, number));
             });
         }
     }

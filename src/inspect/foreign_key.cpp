@@ -4,6 +4,7 @@
 #include "inspect/forms.hpp"
 #include "pg/compat.hpp"
 #include "pg/memory.hpp"
+#include "pg/syntax.hpp"
 
 namespace zdm::inspect
 {
@@ -192,7 +193,12 @@ void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constr
     part->rule = core::Rule::AddFkValidating;
     part->rewritable = true;
     part->reason = c.concat({"The same lock on ", partner.relation.name, "."});
-    if (look.relkind == RELKIND_PARTITIONED_TABLE) {
+    if (pg::has_period(constraint)) {
+        // Measured on 18.6: a period covered in part only passes VALIDATE, and is refused by the plain statement.
+        part->rewritable = false;
+        part->reason = "VALIDATE CONSTRAINT misses rows that break a FOREIGN KEY with PERIOD.";
+        part->hint = "In a maintenance window, SET zdm.safety_assured = on";
+    } else if (look.relkind == RELKIND_PARTITIONED_TABLE) {
         part->rule = core::Rule::AddFkPartitioned;
         part->rewritable = false;
         part->hint = c.concat({"For each partition of ", look.relation.name, ": ALTER TABLE partition ", part->source,

@@ -13,7 +13,7 @@ void create_index(Case &c, const IndexStmt *stmt);
 void drop(Case &c, const DropStmt *stmt);
 void drop_index(Case &c, const DropStmt *stmt);
 void reindex(Case &c, const ReindexStmt *stmt);
-void cluster(Case &c, const ClusterStmt *stmt);
+void cluster(Case &c, const Node *utility);
 void vacuum(Case &c, const VacuumStmt *stmt);
 void rename(Case &c, const RenameStmt *stmt);
 // Everything that is instant but locks against others.

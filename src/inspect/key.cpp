@@ -46,17 +46,17 @@ std::string_view key_clauses(Case &c, const Constraint *constraint, const core::
     return sql.str();
 }
 
-// Columns of a key that are not NOT NULL yet. False if one does not exist.
-bool nullable_columns(Case &c, Relation rel, List *keys, core::Part *part)
+// Columns of a key that are not NOT NULL yet. False if one does not exist, or PostgreSQL will refuse the key.
+bool nullable_columns(Case &c, Relation rel, List *keys, bool primary, core::Part *part)
 {
     ListCell *cell = nullptr;
 
     foreach (cell, keys) {
         const AttrNumber attnum = get_attnum(RelationGetRelid(rel), strVal(lfirst(cell)));
-        if (attnum <= 0) {
+        if (attnum <= 0 || (primary && pg::is_not_null_unproven(rel, attnum))) {
             return false;
         }
-        if (!TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attnotnull) {
+        if (!pg::is_not_null(rel, attnum)) {
             part->nullable.push(quoted(c, strVal(lfirst(cell))));
         }
     }
@@ -110,7 +110,7 @@ void add_key_using_index(Case &c, Relation rel, const Look &look, const Constrai
             }
         }
     });
-    if (!nullable_columns(c, rel, keys, part) || part->nullable.empty() || all_proven(rel, c, part)) {
+    if (!nullable_columns(c, rel, keys, true, part) || part->nullable.empty() || all_proven(rel, c, part)) {
         return;
     }
     name_proof(c, rel, look, part);
@@ -143,7 +143,7 @@ void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, co
         key->name = strVal(lfirst(cell));
         columns = lappend(columns, key);
     }
-    if (!nullable_columns(c, rel, constraint->keys, part)) {
+    if (!nullable_columns(c, rel, constraint->keys, primary, part)) {
         return;
     }
     if (!primary || all_proven(rel, c, part)) {

@@ -3,6 +3,7 @@
 
 #include "inspect/forms.hpp"
 #include "pg/memory.hpp"
+#include "pg/syntax.hpp"
 
 namespace zdm::inspect
 {
@@ -209,21 +210,26 @@ bool has_cluster_index(Case &c, const Look &look, const char *name)
 
 } // namespace
 
-void cluster(Case &c, const ClusterStmt *stmt)
+void cluster(Case &c, const Node *utility)
 {
+    const pg::ClusterCall call = pg::cluster_call(utility);
+    const bool one = call.relation != nullptr;
     Look look;
 
-    if (stmt->relation != nullptr && (!look_at(c, stmt->relation, &look) || look.hidden || look.catalog ||
-                                      !look.owned || look.relkind == RELKIND_VIEW)) {
+    if (one && (!look_at(c, call.relation, &look) || look.hidden || look.catalog || !look.owned ||
+                look.relkind == RELKIND_VIEW)) {
         c.out->aside = true;
         return;
     }
-    const bool one = stmt->relation != nullptr;
-    if (one && !has_cluster_index(c, look, stmt->indexname)) {
+    c.out->statement.commits = true;
+    if (call.concurrent) {
+        c.out->aside = true;
+        return;
+    }
+    if (one && call.by_index && !has_cluster_index(c, look, call.index)) {
         c.out->aside = true; // PostgreSQL's own error
         return;
     }
-    c.out->statement.commits = true;
     c.out->statement.relation = look.relation;
     core::Part part =
         whole_statement(c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite,

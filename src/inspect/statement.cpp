@@ -2,6 +2,7 @@
 
 #include "inspect/forms.hpp"
 #include "pg/memory.hpp"
+#include "pg/syntax.hpp"
 
 namespace zdm::inspect
 {
@@ -13,7 +14,7 @@ bool may_concern(const Node *utility)
     case T_IndexStmt:
     case T_DropStmt:
     case T_ReindexStmt:
-    case T_ClusterStmt:
+    case pg::kCluster:
     case T_VacuumStmt:
     case T_RenameStmt:
     case T_TruncateStmt:
@@ -64,8 +65,8 @@ Finding facts(core::Arena arena, const Node *utility, std::string_view text, int
     case T_ReindexStmt:
         reindex(c, castNode(ReindexStmt, utility));
         break;
-    case T_ClusterStmt:
-        cluster(c, castNode(ClusterStmt, utility));
+    case pg::kCluster:
+        cluster(c, utility);
         break;
     case T_VacuumStmt:
         vacuum(c, castNode(VacuumStmt, utility));
@@ -91,8 +92,8 @@ const RangeVar *subject(const Node *utility, bool *may_be_missing)
         return castNode(IndexStmt, utility)->relation;
     case T_ReindexStmt:
         return castNode(ReindexStmt, utility)->relation;
-    case T_ClusterStmt:
-        return castNode(ClusterStmt, utility)->relation;
+    case pg::kCluster:
+        return pg::cluster_call(utility).relation;
     case T_RenameStmt:
         *may_be_missing = castNode(RenameStmt, utility)->missing_ok;
         return castNode(RenameStmt, utility)->relation;

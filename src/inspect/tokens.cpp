@@ -2,6 +2,7 @@
 
 #include "inspect/tokens.hpp"
 #include "pg/memory.hpp"
+#include "pg/syntax.hpp"
 
 namespace zdm::inspect
 {
@@ -15,7 +16,7 @@ core::List<Token> tokenize(core::Arena arena, std::string_view text)
     core_yyscan_t scanner = scanner_init(pg::cstring(text), &extra, &ScanKeywords, ScanKeywordTokens);
 
     // The user has been warned when his statement was parsed.
-    extra.escape_string_warning = false;
+    pg::scan_quietly(&extra);
     for (;;) {
         const int code = core_yylex(&value, &where, scanner);
         if (code == 0) {

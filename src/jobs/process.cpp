@@ -14,7 +14,7 @@ volatile sig_atomic_t terminated = 0;
 
 extern "C" {
 
-static void terminate(int)
+static void terminate(SIGNAL_ARGS)
 {
     const int saved = errno;
 

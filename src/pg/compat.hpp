@@ -115,16 +115,6 @@ inline bool in_autovacuum_worker()
 #endif
 }
 
-// 18: "Add OLD/NEW support to RETURNING in DML queries" put the list into a clause of its own.
-inline bool has_returning(const UpdateStmt *update)
-{
-#if PG_VERSION_NUM >= 180000
-    return update->returningClause != nullptr;
-#else
-    return update->returningList != NIL;
-#endif
-}
-
 // The index of the primary key, which a foreign key may name without its columns; a deferrable one is none.
 // 18 asks: "Add pg_constraint rows for not-null constraints" needs to know of all.
 inline Oid primary_key_of(Relation relation)
@@ -133,6 +123,53 @@ inline Oid primary_key_of(Relation relation)
     return RelationGetPrimaryKeyIndex(relation, false);
 #else
     return RelationGetPrimaryKeyIndex(relation);
+#endif
+}
+
+// 18: "Allow NOT NULL constraints to be added as NOT VALID"; then attnotnull is set, and there may be NULLs.
+inline bool is_not_null_unproven([[maybe_unused]] Relation relation, [[maybe_unused]] AttrNumber column)
+{
+#if PG_VERSION_NUM >= 180000
+    return TupleDescCompactAttr(RelationGetDescr(relation), column - 1)->attnullability == ATTNULLABLE_INVALID;
+#else
+    return false;
+#endif
+}
+
+inline bool is_not_null(Relation relation, AttrNumber column)
+{
+    return TupleDescAttr(RelationGetDescr(relation), column - 1)->attnotnull && !is_not_null_unproven(relation, column);
+}
+
+// The name of the column's NOT NULL constraint, which 18 keeps in pg_constraint.
+inline const char *not_null_constraint([[maybe_unused]] Relation relation, [[maybe_unused]] AttrNumber column)
+{
+#if PG_VERSION_NUM >= 180000
+    HeapTuple tuple = findNotNullConstraintAttnum(RelationGetRelid(relation), column);
+    if (HeapTupleIsValid(tuple)) {
+        return pstrdup(NameStr(reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple))->conname));
+    }
+#endif
+    return "";
+}
+
+// 18: "Virtual generated columns".
+inline bool is_virtual([[maybe_unused]] const FormData_pg_attribute *column)
+{
+#if PG_VERSION_NUM >= 180000
+    return column->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+    return false;
+#endif
+}
+
+// 19 can tell whether one of them is volatile; a new column of such a type is a rewrite all the same (19rc1).
+inline bool domain_has_constraints(Oid type)
+{
+#if PG_VERSION_NUM >= 190000
+    return DomainHasConstraints(type, nullptr);
+#else
+    return DomainHasConstraints(type);
 #endif
 }
 
