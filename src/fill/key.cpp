@@ -118,17 +118,16 @@ void describe(Relation relation, Relation index, Key *key)
 // Every session must read and write a key alike.
 template <class F> void with_plain_output(F &&body)
 {
-    const int nest = NewGUCNestLevel();
-
-    pg::set_local("DateStyle", "ISO, YMD");
-    pg::set_local("IntervalStyle", "postgres");
-    pg::set_local("TimeZone", "UTC");
-    pg::set_local("extra_float_digits", "3");
-    pg::set_local("bytea_output", "hex");
-    pg::set_local("lc_monetary", "C");
-    pg::set_local("search_path", "pg_catalog, pg_temp");
-    body();
-    AtEOXact_GUC(false, nest);
+    pg::with_settings([&] {
+        pg::set_local("DateStyle", "ISO, YMD");
+        pg::set_local("IntervalStyle", "postgres");
+        pg::set_local("TimeZone", "UTC");
+        pg::set_local("extra_float_digits", "3");
+        pg::set_local("bytea_output", "hex");
+        pg::set_local("lc_monetary", "C");
+        pg::set_local("search_path", "pg_catalog, pg_temp");
+        body();
+    });
 }
 
 char *column_numbers(const Key &key)

@@ -227,12 +227,6 @@ void warn_left_behind(const Run &run, std::string_view undo, const ErrorData *wh
                core::left_behind(run.arena, undo, pg::keep(run.arena, why->message == nullptr ? "" : why->message)));
 }
 
-int remaining_ms(const Patience &patience)
-{
-    const std::int64_t left = (patience.deadline - GetCurrentTimestamp()) / 1000;
-    return left < 1 ? 1 : static_cast<int>(left);
-}
-
 // A user who cancels twice cancels the undoing, and wants it done all the same: it is tried again, for as long as
 // zdm.lock_patience. `sql` is for the words.
 template <class F> void undo(const Run &run, std::string_view sql, F &&body)
@@ -245,7 +239,7 @@ template <class F> void undo(const Run &run, std::string_view sql, F &&body)
     client_min_messages = Max(client_min_messages, WARNING);
     do {
         failure = pg::attempt(run.keep, [&] {
-            body(remaining_ms(patience));
+            body(ms_until(patience.deadline));
             pg::commit_and_start();
         });
         if (failure != nullptr) {
@@ -259,15 +253,30 @@ template <class F> void undo(const Run &run, std::string_view sql, F &&body)
     }
 }
 
+// By OID: an event trigger that writes would make DROP INDEX CONCURRENTLY impossible. Another session that wants an
+// index of this name may clear it away first.
+void drop_index(std::string_view sql, int limit_ms, Oid index)
+{
+    const Oid table = IndexGetRelation(index, true);
+
+    if (!OidIsValid(table)) {
+        return;
+    }
+    lock_first(sql, limit_ms, table);
+    if (get_rel_relkind(index) == RELKIND_INDEX) {
+        patient_over_commits(sql, limit_ms, [&] { pg::drop_index_concurrently(index); });
+    }
+    unlock_after(table);
+}
+
 void undo_step(const Run &run, const core::Step &step)
 {
     undo(run, step.undo, [&](int limit_ms) {
         if (step.kind == core::StepKind::Concurrent) {
-            // By OID: an event trigger that writes would make DROP INDEX CONCURRENTLY impossible.
             const Oid index = get_relname_relid(pg::cstring(step.builds), get_rel_namespace(step.relation.oid));
             if (OidIsValid(index) && get_rel_relkind(index) == RELKIND_INDEX &&
                 IndexGetRelation(index, true) == step.relation.oid) {
-                patient_over_commits(step.undo, limit_ms, [&] { pg::drop_index_concurrently(index); });
+                drop_index(step.undo, limit_ms, index);
             }
         } else {
             const core::Lock partner_lock =
@@ -339,18 +348,7 @@ void drop_if_invalid(const Run &run, Oid index)
     const char *schema = get_namespace_name(get_rel_namespace(index));
     const std::string_view sql = core::concat(
         run.arena, {"DROP INDEX CONCURRENTLY IF EXISTS ", quote_qualified_identifier(schema, get_rel_name(index))});
-    undo(run, sql, [&](int limit_ms) {
-        const Oid table = IndexGetRelation(index, true);
-        if (!OidIsValid(table)) {
-            return;
-        }
-        // Another session that wants an index of this name may clear it away first.
-        lock_first(sql, limit_ms, table);
-        if (get_rel_relkind(index) == RELKIND_INDEX) {
-            patient_over_commits(sql, limit_ms, [&] { pg::drop_index_concurrently(index); });
-        }
-        unlock_after(table);
-    });
+    undo(run, sql, [&](int limit_ms) { drop_index(sql, limit_ms, index); });
 }
 
 // What a concurrent command that failed half-way left: indexes that it created, or that were valid before it.

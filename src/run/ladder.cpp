@@ -37,19 +37,13 @@ bool may_lock(const core::Target &target)
            has_privs_of_role(GetUserId(), pg::owner_of(target.relation.oid));
 }
 
-int left_of(TimestampTz end)
-{
-    const std::int64_t left = (end - GetCurrentTimestamp()) / 1000;
-    return left < 1 ? 1 : static_cast<int>(left);
-}
-
 // One attempt must end before statement_timeout does.
 int attempt_ms(const core::Settings &settings)
 {
     if (!get_timeout_active(STATEMENT_TIMEOUT)) {
         return settings.lock_timeout_ms;
     }
-    const int left = left_of(get_timeout_finish_time(STATEMENT_TIMEOUT));
+    const int left = ms_until(get_timeout_finish_time(STATEMENT_TIMEOUT));
     return Max(1, Min(settings.lock_timeout_ms, left - Min(kBeforeStatementTimeoutMs, (left / 2) + 1)));
 }
 
@@ -60,11 +54,11 @@ void lock_all(const core::List<core::Target> &targets, TimestampTz end, core::Ta
             continue;
         }
         *blocked_on = target;
-        pg::set_local_ms("lock_timeout", left_of(end));
+        pg::set_local_ms("lock_timeout", ms_until(end));
         LockRelationOid(target.relation.oid, static_cast<LOCKMODE>(target.lock));
     }
     // The statement itself may want more.
-    pg::set_local_ms("lock_timeout", left_of(end));
+    pg::set_local_ms("lock_timeout", ms_until(end));
 }
 
 [[noreturn]] void give_up(const core::Settings &settings, const Patience &patience, const core::Target &wanted)
@@ -127,6 +121,12 @@ Patience begin(const core::Settings &settings)
         patience.deadline = Min(patience.deadline, end);
     }
     return patience;
+}
+
+int ms_until(TimestampTz end)
+{
+    const std::int64_t left = (end - GetCurrentTimestamp()) / 1000;
+    return left < 1 ? 1 : static_cast<int>(left);
 }
 
 void wait_ms(int ms)
@@ -249,7 +249,7 @@ bool climb_in_block(const core::Settings &settings, Patience &patience, const co
     bool ran = false;
     const TimestampTz end =
         TimestampTzPlusMilliseconds(patience.attempts == 0 ? first : GetCurrentTimestamp(), settings.lock_timeout_ms);
-    pg::with_lock_settings(left_of(end), core::deadlock_check_ms(settings.lock_timeout_ms), [&] { ran = body(arg); });
+    pg::with_lock_settings(ms_until(end), core::deadlock_check_ms(settings.lock_timeout_ms), [&] { ran = body(arg); });
     return ran;
 }
 

@@ -17,6 +17,9 @@ struct Patience {
 };
 Patience begin(const core::Settings &settings);
 
+// Milliseconds until then, at least 1: a limit of 0 would be none.
+int ms_until(TimestampTz end);
+
 // Sleeps interruptibly. The caller holds nothing that others may want.
 void wait_ms(int ms);
 
