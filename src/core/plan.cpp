@@ -42,6 +42,7 @@ struct Draft {
         step.lock = lock;
         step.work = work;
         step.relation = part.relation;
+        step.also = List<Target>(arena);
         return acts.push(step);
     }
 
@@ -209,8 +210,9 @@ void plan_validated(Draft &draft, const Part &part, std::string_view head, Lock 
 {
     Step &add = draft.act(StepKind::Instant, part, lock, Work::Instant, draft.text({head, part.source, " NOT VALID"}),
                           draft.text({"ALTER TABLE ", part.relation.name, " DROP CONSTRAINT IF EXISTS ", part.name}));
-    add.partner = part.partner;
-    add.partner_lock = part.partner.oid == 0 ? Lock::None : lock;
+    if (part.partner.oid != 0) {
+        add.also.push({part.partner, lock});
+    }
     draft.act(StepKind::Long, part, Lock::ShareUpdateExclusive, Work::Scan,
               draft.text({"ALTER TABLE ", part.relation.name, " VALIDATE CONSTRAINT ", part.name}));
 }

@@ -46,8 +46,7 @@ struct Step {
     Lock lock = Lock::None;
     Work work = Work::Instant;
     Relation relation;
-    Relation partner; // locked likewise, with partner_lock; oid 0 if there is none
-    Lock partner_lock = Lock::None;
+    List<Target> also; // further relations that it locks
     Violation violation;
     bool as_owner = false;     // Probe: runs functions that the table's owner has chosen
     bool own_name = false;     // makes an object under a name that we chose: taken meanwhile, another will do

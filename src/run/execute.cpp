@@ -108,14 +108,17 @@ void add_targets(core::List<core::Target> *targets, const core::Relation &relati
     }
 }
 
-void instant(const Run &run, const core::Step &step, std::string_view sql, core::Lock lock, core::Lock partner_lock)
+// Undoing asks for the strongest lock on all of them.
+void instant(const Run &run, const core::Step &step, std::string_view sql, bool undoing)
 {
     core::List<core::Target> targets(run.arena);
     InstantArg arg{run.settings, &step, pg::cstring(sql)};
 
-    add_targets(&targets, step.relation, lock);
-    if (step.partner.oid != step.relation.oid) {
-        add_targets(&targets, step.partner, partner_lock);
+    add_targets(&targets, step.relation, undoing ? core::Lock::AccessExclusive : step.lock);
+    for (const core::Target &other : step.also) {
+        if (other.relation.oid != step.relation.oid) {
+            add_targets(&targets, other.relation, undoing ? core::Lock::AccessExclusive : other.lock);
+        }
     }
     Patience patience = begin(*run.settings);
     const Body body = [](void *data) {
@@ -203,7 +206,7 @@ void run_step(const Run &run, const core::Step &step)
         pg::with_snapshot([&] { probe(step); });
         break;
     case core::StepKind::Instant:
-        instant(run, step, step.sql, step.lock, step.partner_lock);
+        instant(run, step, step.sql, false);
         break;
     case core::StepKind::Long:
         lock_first(step.sql, 0, step.relation.oid);
@@ -279,9 +282,7 @@ void undo_step(const Run &run, const core::Step &step)
                 drop_index(step.undo, limit_ms, index);
             }
         } else {
-            const core::Lock partner_lock =
-                step.partner.oid == InvalidOid ? core::Lock::None : core::Lock::AccessExclusive;
-            instant(run, step, step.undo, core::Lock::AccessExclusive, partner_lock);
+            instant(run, step, step.undo, true);
         }
     });
 }

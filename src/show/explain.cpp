@@ -155,10 +155,11 @@ void put_steps(const Session &session, Row row, const core::Plan &plan, std::str
         row.work = step.work;
         row.sql = step.sql;
         row.detail = detail;
-        if (step.partner.oid != 0) {
+        for (std::uint32_t i = step.also.count; i-- > 0;) {
+            const core::Target &other = step.also[i];
             row.detail =
-                both(session, core::concat(session.arena, {core::name(step.partner_lock), " on ", step.partner.name}),
-                     detail);
+                both(session, core::concat(session.arena, {core::name(other.lock), " on ", other.relation.name}),
+                     row.detail);
         }
         put(session, row);
         row.step++;
