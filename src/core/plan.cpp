@@ -266,8 +266,10 @@ void plan_part(Draft &draft, const Part &part, const Statement &statement)
         plan_create_index(draft, part);
         break;
     case Form::DropIndex:
-        draft.act(StepKind::Concurrent, part, Lock::ShareUpdateExclusive, Work::Instant,
-                  draft.text({"DROP INDEX CONCURRENTLY ", part.qualified}));
+        draft
+            .act(StepKind::Concurrent, part, Lock::ShareUpdateExclusive, Work::Instant,
+                 draft.text({"DROP INDEX CONCURRENTLY ", part.qualified}))
+            .drops = part.label;
         break;
     case Form::Reindex:
         draft.act(StepKind::Concurrent, part, Lock::ShareUpdateExclusive, Work::IndexBuild, part.definition);
