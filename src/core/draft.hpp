@@ -54,7 +54,9 @@ struct Draft {
 // Whether this part runs by its safe plan and not as written.
 bool is_rewritten(const Settings &settings, const Part &part);
 
+void probe_duplicates(Draft &draft, const Part &part);
 void plan_create_index(Draft &draft, const Part &part);
+void plan_partitioned_index(Draft &draft, const Part &part);
 // `primary`: PRIMARY KEY, else UNIQUE; over an index that is built first.
 void plan_key(Draft &draft, const Part &part, bool primary);
 void plan_drop_index(Draft &draft, const Part &part);
