@@ -6,13 +6,14 @@ namespace zdm::core
 namespace
 {
 
-constexpr std::string_view kKinds[] = {"probe", "instant", "long", "concurrent"};
-constexpr int kKindCount = 4;
+constexpr std::string_view kKinds[] = {"probe", "instant", "long", "concurrent", "fill"};
+constexpr int kKindCount = 5;
 
 // Every field of a step but `sql`, which has a column of its own, and `also`.
 template <class S, class F> void each_field(S &step, F &&field)
 {
     field("undo", step.undo);
+    field("undo_unless", step.undo_unless);
     field("lock", step.lock);
     field("work", step.work);
     field("relation", step.relation.oid);
@@ -28,6 +29,9 @@ template <class S, class F> void each_field(S &step, F &&field)
     field("violation.column", step.violation.column);
     field("violation.constraint", step.violation.constraint);
     field("as_owner", step.as_owner);
+    field("only", step.only);
+    field("partition", step.partition);
+    field("partition_of", step.partition_of);
     field("own_name", step.own_name);
     field("leftover", step.leftover);
     field("builds", step.builds);
@@ -113,9 +117,11 @@ List<std::string_view> record(Arena arena, const Step &step)
     write("kind", name(step.kind));
     each_field(step, write);
     for (const Target &target : step.also) {
-        write("also", target.relation.oid);
+        write.number("also", target.relation.oid);
         write("also.lock", target.lock);
         write("also.name", target.relation.name);
+        write("also.schema", target.relation.schema);
+        write("also.bare", target.relation.bare);
     }
     return texts;
 }
@@ -132,12 +138,22 @@ Step recorded(Arena arena, const List<std::string_view> &texts)
     each_field(step, read);
     step.also = List<Target>(arena);
     for (std::uint32_t i = 0; i + 1 < texts.count; i += 2) {
+        const std::string_view value = texts[i + 1];
         if (texts[i] == "also") {
-            step.also.push({}).relation.oid = static_cast<std::uint32_t>(number_of(texts[i + 1]));
-        } else if (texts[i] == "also.lock") {
-            step.also[step.also.count - 1].lock = static_cast<Lock>(number_of(texts[i + 1]));
+            step.also.push({}).relation.oid = static_cast<std::uint32_t>(number_of(value));
+        }
+        if (step.also.empty()) {
+            continue;
+        }
+        Target &target = step.also[step.also.count - 1];
+        if (texts[i] == "also.lock") {
+            target.lock = static_cast<Lock>(number_of(value));
         } else if (texts[i] == "also.name") {
-            step.also[step.also.count - 1].relation.name = texts[i + 1];
+            target.relation.name = value;
+        } else if (texts[i] == "also.schema") {
+            target.relation.schema = value;
+        } else if (texts[i] == "also.bare") {
+            target.relation.bare = value;
         }
     }
     return step;

@@ -32,11 +32,13 @@ template <class F> bool undo(const Run &run, std::string_view sql, F &&body)
     } while (failure != nullptr && !patience.over() &&
              (failure->sqlerrcode == ERRCODE_QUERY_CANCELED || failure->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED));
     client_min_messages = messages;
+    // What others have written since stays, and nobody else could change that.
+    const bool stays = failure != nullptr && failure->sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
     if (failure != nullptr) {
         const char *why = failure->message == nullptr ? "" : failure->message;
-        pg::report(WARNING, "01ZDM", core::left_behind(run.arena, sql, why, run.job));
+        pg::report(WARNING, "01ZDM", core::left_behind(run.arena, sql, why, stays ? 0 : run.job));
     }
-    return failure == nullptr;
+    return failure == nullptr || stays;
 }
 
 // What a concurrent command that failed half-way left: indexes that it created, or that were valid before it.
@@ -133,6 +135,11 @@ bool execute(const core::Settings &settings, const core::Plan &plan, const core:
     Oids built(run.arena);
 
     PreventInTransactionBlock(true, "a plan of zdm");
+    for (const core::Step &step : plan.steps) {
+        if (step.kind == core::StepKind::Fill) {
+            require_workers();
+        }
+    }
     MemoryContextSwitchTo(keep);
     pg::commit_and_start();
 
@@ -145,8 +152,11 @@ bool execute(const core::Settings &settings, const core::Plan &plan, const core:
         if (failure == nullptr) {
             continue;
         }
-        const bool again = plan.steps[i].own_name && failure->sqlerrcode == ERRCODE_DUPLICATE_OBJECT;
-        if (!take_back(run, plan, i, built) || left) {
+        const bool again = plan.steps[i].own_name && (failure->sqlerrcode == ERRCODE_DUPLICATE_OBJECT ||
+                                                      failure->sqlerrcode == ERRCODE_DUPLICATE_TABLE);
+        // A fill goes on without us unless it is stopped.
+        const std::uint32_t end = plan.steps[i].kind == core::StepKind::Fill ? i + 1 : i;
+        if (!take_back(run, plan, end, built) || left) {
             abandon_journal(&run);
         } else {
             close_journal(&run, again ? nullptr : "failed", failure);

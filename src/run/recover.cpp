@@ -139,7 +139,8 @@ void undo_step(const Rescue &rescue, const store::PlanStep &step, int number)
 {
     Run run = rescue.run;
 
-    if (is_state(step, "done")) {
+    // A fill goes on by itself, whoever had asked for it.
+    if (is_state(step, "done") || step.step.kind == core::StepKind::Fill) {
         // Our own leftovers, whose relation may belong to another role by now.
         run.as_role = OidIsValid(step.step.relation.oid) ? pg::owner_of(step.step.relation.oid) : run.as_role;
         if (!step.step.undo.empty()) {

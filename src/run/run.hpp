@@ -66,6 +66,14 @@ bool await_plans(const core::Settings &settings, Patience &patience, const core:
 // 55000 if the relation is one of ours and a plan is open: the extension is being dropped.
 void before_drop(Oid relation);
 
+// A step of kind Fill: starts the job, and waits until it is done. Raises what it failed with.
+void fill(const core::Step &step);
+void stop_fill(const core::Step &step);
+// Raises if there are no workers that could do it.
+void require_workers();
+// Raises if undoing the step would lose what others have written since.
+void require_undoable(const core::Step &step);
+
 // Runs a statement whose waits block nobody without lock_timeout: one that fires in the middle of a concurrent build
 // leaves an INVALID index.
 void unlimited(const pg::UtilityCall &call, std::string_view text, const core::Relation &relation, bool commits);

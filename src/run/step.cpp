@@ -66,7 +66,7 @@ template <class F> void each_setting(Datum context, F &&set)
 template <class F> void as_owner(const Run &run, F &&body)
 {
     if (OidIsValid(run.as_role)) {
-        pg::as_role(run.as_role, [&] {
+        pg::as_role(run.as_role, SECURITY_RESTRICTED_OPERATION, [&] {
             each_setting(run.context, pg::set_local);
             body();
         });
@@ -118,7 +118,7 @@ void probe(const Run &run, const core::Step &step)
     };
     pg::with_lock_settings(0, DeadlockTimeout, [&] {
         if (step.as_owner) {
-            pg::as_role(pg::owner_of(step.relation.oid), find);
+            pg::as_role(pg::owner_of(step.relation.oid), SECURITY_RESTRICTED_OPERATION, find);
         } else {
             as_owner(run, find);
         }
@@ -136,15 +136,22 @@ struct InstantArg {
     TimestampTz started; // under the locks
 };
 
-// The relation and all below it.
-void add_targets(core::List<core::Target> *targets, const core::Relation &relation, core::Lock lock)
+// The relation, and unless `only` all below it. One that an earlier step has made is known by its name.
+void add_targets(core::List<core::Target> *targets, core::Relation relation, core::Lock lock, bool only)
 {
     ListCell *cell = nullptr;
 
+    if (relation.oid == InvalidOid && !relation.bare.empty()) {
+        const Oid schema = get_namespace_oid(pg::cstring(relation.schema), true);
+        relation.oid = get_relname_relid(pg::cstring(relation.bare), schema);
+    }
     if (relation.oid == InvalidOid) {
         return;
     }
     targets->push({relation, lock});
+    if (only) {
+        return;
+    }
     foreach (cell, find_all_inheritors(relation.oid, NoLock, nullptr)) {
         if (lfirst_oid(cell) != relation.oid) {
             core::Relation child = relation;
@@ -154,11 +161,26 @@ void add_targets(core::List<core::Target> *targets, const core::Relation &relati
     }
 }
 
+// Another session may drop or detach a partition while the plan is at work on others.
+bool is_needless(const core::Step &step)
+{
+    if (step.partition == InvalidOid) {
+        return false;
+    }
+    List *above = get_partition_ancestors(step.partition);
+    const bool below = get_rel_relispartition(step.partition) && list_member_oid(above, step.partition_of);
+    list_free(above);
+    return !below;
+}
+
 bool run_instant(void *data)
 {
     auto *with = static_cast<InstantArg *>(data);
 
     with->started = GetCurrentTimestamp();
+    if (!with->undoing && is_needless(*with->step)) {
+        return true;
+    }
     if (!with->undoing) {
         require_same(with->step->relation);
     }
@@ -174,12 +196,13 @@ void instant(const Run &run, const core::Step &step, std::string_view sql, bool 
 {
     core::List<core::Target> targets(run.arena);
     InstantArg arg{&run, &step, pg::cstring(sql), undoing, 0};
+    const bool only = step.only && !undoing;
 
     pg::with_some_snapshot([&] {
-        add_targets(&targets, step.relation, undoing ? core::Lock::AccessExclusive : step.lock);
+        add_targets(&targets, step.relation, undoing ? core::Lock::AccessExclusive : step.lock, only);
         for (const core::Target &other : step.also) {
             if (other.relation.oid != step.relation.oid) {
-                add_targets(&targets, other.relation, undoing ? core::Lock::AccessExclusive : other.lock);
+                add_targets(&targets, other.relation, undoing ? core::Lock::AccessExclusive : other.lock, only);
             }
         }
     });
@@ -243,6 +266,10 @@ void concurrent(const Run &run, const core::Step &step, store::StepTimes *times)
 
     if (known) {
         lock_first(step.sql, 0, step.relation.oid);
+        if (is_needless(step)) {
+            unlock_after(step.relation.oid);
+            return;
+        }
         require_same(step.relation);
     }
     const TimestampTz got = GetCurrentTimestamp();
@@ -272,8 +299,10 @@ void validate(const Run &run, const core::Step &step, store::StepTimes *times)
     const TimestampTz got = GetCurrentTimestamp();
     pg::with_snapshot([&] {
         patient(step.sql, [&] {
-            require_same(step.relation);
-            as_owner(run, [&] { pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_QUERY); });
+            if (!is_needless(step)) {
+                require_same(step.relation);
+                as_owner(run, [&] { pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_QUERY); });
+            }
         });
     });
     unlock_after(step.relation.oid);
@@ -340,6 +369,10 @@ void run_step(const Run &run, const core::Step &step, store::StepTimes *times)
     case core::StepKind::Concurrent:
         concurrent(run, step, times);
         break;
+    case core::StepKind::Fill:
+        fill(step);
+        *times = {1, 0, 0};
+        break;
     }
 }
 
@@ -378,6 +411,11 @@ void undo_done(const Run &run, const core::Step &step, Oid index, int limit_ms)
 {
     store::StepTimes times{};
 
+    if (step.kind == core::StepKind::Fill) {
+        // A job of the same owner.
+        as_owner(run, [&] { stop_fill(step); });
+        return;
+    }
     if (step.kind == core::StepKind::Concurrent) {
         if (OidIsValid(index)) {
             drop_index(run, step.undo, limit_ms, index, false);
@@ -386,6 +424,7 @@ void undo_done(const Run &run, const core::Step &step, Oid index, int limit_ms)
     }
     const std::string_view name = name_of_now(run, step.relation);
     if (!name.empty()) {
+        require_undoable(step);
         instant(run, step, core::retargeted(run.arena, step.undo, step.relation.name, name), true, &times);
     }
 }
