@@ -91,13 +91,14 @@ void prove_and_set(Draft &draft, const Part &first, const List<std::string_view>
             probe_null(draft, first, column);
         }
     }
-    draft
-        .act(StepKind::Instant, first, Lock::AccessExclusive, Work::Instant,
-             draft.text({alter, "ADD CONSTRAINT ", first.name, " CHECK (",
-                         draft.join(columns, " AND ", "", first.composite ? " IS DISTINCT FROM NULL" : " IS NOT NULL"),
-                         ")", first.only ? " NO INHERIT" : "", " NOT VALID"}),
-             draft.text({alter, "DROP CONSTRAINT IF EXISTS ", first.name}))
-        .own_name = true;
+    Step &prove = draft.act(
+        StepKind::Instant, first, Lock::AccessExclusive, Work::Instant,
+        draft.text({alter, "ADD CONSTRAINT ", first.name, " CHECK (",
+                    draft.join(columns, " AND ", "", first.composite ? " IS DISTINCT FROM NULL" : " IS NOT NULL"), ")",
+                    first.only ? " NO INHERIT" : "", " NOT VALID"}),
+        draft.text({alter, "DROP CONSTRAINT IF EXISTS ", first.name}));
+    prove.own_name = true;
+    prove.eager = true;
     draft.act(StepKind::Long, first, Lock::ShareUpdateExclusive, Work::Scan,
               draft.text({alter, "VALIDATE CONSTRAINT ", first.name}));
     draft.act(StepKind::Instant, first, Lock::AccessExclusive, Work::Instant,
@@ -108,6 +109,7 @@ void plan_validated(Draft &draft, const Part &part, std::string_view head, Lock 
 {
     Step &add = draft.act(StepKind::Instant, part, lock, Work::Instant, draft.text({head, part.source, " NOT VALID"}),
                           draft.text({"ALTER TABLE ", part.relation.name, " DROP CONSTRAINT IF EXISTS ", part.name}));
+    add.eager = true;
     if (part.partner.oid != 0) {
         add.also.push({part.partner, lock});
     }

@@ -28,6 +28,7 @@ template <class S, class F> void each_field(S &step, F &&field)
     field("violation.names_relation", step.violation.names_relation);
     field("violation.column", step.violation.column);
     field("violation.constraint", step.violation.constraint);
+    field("eager", step.eager);
     field("as_owner", step.as_owner);
     field("only", step.only);
     field("partition", step.partition);
