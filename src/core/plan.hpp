@@ -57,6 +57,7 @@ struct Step {
     bool own_name = false;     // makes an object under a name that we chose: taken meanwhile, another will do
     std::string_view leftover; // Concurrent: bare name of an index; unless it is INVALID there is nothing to do
     std::string_view builds;   // Concurrent: bare name of the index that must be valid afterwards
+    std::string_view drops;    // Concurrent: bare name of the index that it drops; can be finished, not undone
 };
 
 struct Plan {
