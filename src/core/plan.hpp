@@ -51,6 +51,7 @@ struct Step {
     List<Target> also; // further relations that it locks
     Violation violation;
     bool as_owner = false;     // Probe: runs functions that the table's owner has chosen
+    bool by_hand = false;      // cannot be undone: `undo` is for a person, should a later step fail
     bool own_name = false;     // makes an object under a name that we chose: taken meanwhile, another will do
     std::string_view leftover; // Concurrent: bare name of an index; unless it is INVALID there is nothing to do
     std::string_view builds;   // Concurrent: bare name of the index that must be valid afterwards
