@@ -63,6 +63,7 @@ struct Draft {
 // Whether this part runs by its safe plan and not as written.
 bool is_rewritten(const Settings &settings, const Part &part);
 
+void probe_duplicates(Draft &draft, const Part &part);
 // New columns that other parts stand on, or that are to be filled. False if none need to come first.
 bool plan_new_columns(Draft &draft, const Settings &settings, const Statement &statement);
 void plan_column_end(Draft &draft, const Part &part);
@@ -71,6 +72,7 @@ void plan_column_end(Draft &draft, const Part &part);
 void plan_after_types(Draft &draft, const Settings &settings, const Statement &statement, Step &change);
 
 void plan_create_index(Draft &draft, const Part &part);
+void plan_partitioned_index(Draft &draft, const Part &part);
 // `primary`: PRIMARY KEY, else UNIQUE; over an index that is built first.
 void plan_key(Draft &draft, const Part &part, bool primary);
 void plan_drop_index(Draft &draft, const Part &part);

@@ -11,7 +11,7 @@ constexpr RuleRow kRules[] = {
     {Rule::CreateIndexBlocking, "create-index-blocking", Class::Availability, Lock::Share, Work::IndexBuild,
      Action::Rewrite, true, "CREATE INDEX blocks writes while the index is built", "CREATE INDEX CONCURRENTLY"},
     {Rule::CreateIndexPartitioned, "create-index-partitioned", Class::Availability, Lock::Share, Work::IndexBuild,
-     Action::Reject, false, "CREATE INDEX on a partitioned table blocks writes to all its partitions",
+     Action::Rewrite, true, "CREATE INDEX on a partitioned table blocks writes to all its partitions",
      "CREATE INDEX ON ONLY the parent; CREATE INDEX CONCURRENTLY on each partition; ALTER INDEX ... ATTACH PARTITION"},
     {Rule::ConcurrentlyInTxn, "concurrently-in-txn", Class::Transaction, Lock::None, Work::Instant, Action::Warn, false,
      "CONCURRENTLY cannot run in a transaction block", "a statement of its own, outside the block"},

@@ -126,6 +126,16 @@ inline Oid primary_key_of(Relation relation)
 #endif
 }
 
+// Column numbers of `to` by those of `from`, by name. 16 may leave out columns that are missing: ad86d159b6ab.
+inline AttrMap *map_columns(Relation to, Relation from)
+{
+#if PG_VERSION_NUM >= 160000
+    return build_attrmap_by_name(RelationGetDescr(to), RelationGetDescr(from), false);
+#else
+    return build_attrmap_by_name(RelationGetDescr(to), RelationGetDescr(from));
+#endif
+}
+
 // 18: "Allow NOT NULL constraints to be added as NOT VALID"; then attnotnull is set, and there may be NULLs.
 inline bool is_not_null_unproven([[maybe_unused]] Relation relation, [[maybe_unused]] AttrNumber column)
 {
