@@ -68,6 +68,9 @@ void probe_duplicates(Draft &draft, const Part &part);
 bool plan_new_columns(Draft &draft, const Settings &settings, const Statement &statement);
 void plan_column_end(Draft &draft, const Part &part);
 
+// What is to be done once types have changed, by `change`: it cannot be undone, but said.
+void plan_after_types(Draft &draft, const Settings &settings, const Statement &statement, Step &change);
+
 void plan_create_index(Draft &draft, const Part &part);
 void plan_partitioned_index(Draft &draft, const Part &part);
 // `primary`: PRIMARY KEY, else UNIQUE; over an index that is built first.

@@ -40,26 +40,41 @@ void plan_part(Draft &draft, const Part &part, const Statement &statement)
         plan_column_end(draft, part);
         break;
     case Form::SetNotNull:
+    case Form::AlterType:
     case Form::Other:
         break;
     }
+}
+
+bool comes_last(const Settings &settings, const Part &part, bool columns_first)
+{
+    return part.form == Form::AlterType ||
+           (!is_rewritten(settings, part) && !(columns_first && part.form == Form::AddColumn));
 }
 
 // What is instant, and what cannot be undone, goes together and last.
 void plan_rest(Draft &draft, const Settings &settings, const Statement &statement, bool columns_first)
 {
     List<std::string_view> sources(draft.arena);
+    Text before(draft.arena);
+    Text after(draft.arena);
     const Part *first = nullptr;
 
     for (const Part &part : statement.parts) {
-        if (!is_rewritten(settings, part) && !(columns_first && part.form == Form::AddColumn)) {
-            sources.push(part.source);
-            first = first == nullptr ? &part : first;
+        if (!comes_last(settings, part, columns_first)) {
+            continue;
+        }
+        sources.push(part.source);
+        first = first == nullptr || part.lock > first->lock ? &part : first;
+        if (is_rewritten(settings, part)) {
+            before << part.before;
+            after << part.after;
         }
     }
     if (first != nullptr) {
-        draft.act(StepKind::Instant, *first, first->lock, Work::Instant,
-                  draft.text({statement.head, draft.join(sources, ", ")}));
+        Step &step = draft.act(StepKind::Instant, *first, first->lock, Work::Instant,
+                               draft.text({before.str(), statement.head, draft.join(sources, ", "), after.str()}));
+        plan_after_types(draft, settings, statement, step);
     }
 }
 

@@ -51,6 +51,7 @@ struct Step {
     List<Target> also; // further relations that it locks; those without OID are looked up by name when it runs
     Violation violation;
     bool as_owner = false;       // Probe: runs functions that the table's owner has chosen
+    bool by_hand = false;        // cannot be undone: `undo` is for a person, should a later step fail
     bool only = false;           // locks the relation alone, not what is below it
     std::uint32_t partition = 0; // nothing is to be done once this one is gone, or no longer below the next
     std::uint32_t partition_of = 0;

@@ -29,6 +29,7 @@ enum class Form : std::uint8_t {
     AddForeignKey,
     AddCheck,
     SetNotNull,
+    AlterType, // cannot be undone: runs last
     AddUnique,
     AddPrimaryKey,
 };
@@ -77,6 +78,10 @@ struct Part {
     std::string_view fill;                  // the call that starts the job that fills it
     std::string_view stop_fill;             // what stops that job
     std::string_view finish;                // what is to be done once it is filled and NOT NULL, or empty
+    std::string_view before;                // change of type: what makes room for it in its own transaction
+    std::string_view after;                 // and what is put back
+    List<std::string_view> validate;        // constraints that came back NOT VALID, quoted
+    std::string_view analyze;               // what to ANALYZE in the end
     std::string_view keeps;                 // ADD COLUMN: condition of rows for whose sake undo must leave the column
     bool unique = false;
     bool nulls_equal = false; // NULLS NOT DISTINCT
