@@ -51,11 +51,17 @@ struct Draft {
     }
 };
 
+// What the safe form is does not depend on what the settings say about using it.
+Settings rewriting(const Settings &settings);
+
 // Whether this part runs by its safe plan and not as written.
 bool is_rewritten(const Settings &settings, const Part &part);
 
 void probe_duplicates(Draft &draft, const Part &part);
 void plan_create_index(Draft &draft, const Part &part);
+// ATTACH PARTITION, and CREATE TABLE ... PARTITION OF beside a default partition that is not empty.
+void plan_proven(Draft &draft, const Settings &settings, const Part &part, std::string_view head);
+void plan_detach(Draft &draft, const Part &part);
 void plan_partitioned_index(Draft &draft, const Part &part);
 // `primary`: PRIMARY KEY, else UNIQUE; over an index that is built first.
 void plan_key(Draft &draft, const Part &part, bool primary);

@@ -6,7 +6,7 @@ namespace zdm::core
 namespace
 {
 
-void plan_part(Draft &draft, const Part &part, const Statement &statement)
+void plan_part(Draft &draft, const Settings &settings, const Part &part, const Statement &statement)
 {
     switch (part.form) {
     case Form::CreateIndex:
@@ -36,6 +36,13 @@ void plan_part(Draft &draft, const Part &part, const Statement &statement)
             plan_key(draft, part, true);
         }
         break;
+    case Form::AttachPartition:
+    case Form::CreatePartition:
+        plan_proven(draft, settings, part, statement.head);
+        break;
+    case Form::DetachPartition:
+        plan_detach(draft, part);
+        break;
     case Form::SetNotNull:
     case Form::Other:
     case Form::AddColumn:
@@ -63,6 +70,17 @@ void plan_rest(Draft &draft, const Settings &settings, const Statement &statemen
 
 } // namespace
 
+Settings rewriting(const Settings &settings)
+{
+    Settings wanted = settings;
+
+    wanted.mode = Mode::Rewrite;
+    for (int i = 0; i < kRuleCount; i++) {
+        wanted.actions[i] = row(static_cast<Rule>(i)).rewritable ? Action::Rewrite : wanted.actions[i];
+    }
+    return wanted;
+}
+
 bool is_rewritten(const Settings &settings, const Part &part)
 {
     return part.hazard && part.rewritable && action_of(settings, part.rule) == Action::Rewrite;
@@ -83,6 +101,9 @@ Ruling ruling_of(const Settings &settings, const Part &part, bool in_block)
         return Ruling::Pass;
     }
     const Action action = action_of(settings, part.rule);
+    if (in_block && part.fine_in_block) {
+        return Ruling::Pass;
+    }
     if (action != Action::Allow && in_block && part.mild_in_block) {
         return Ruling::Warn;
     }
@@ -135,7 +156,7 @@ Plan plan(Arena arena, const Settings &settings, const Statement &statement)
     plan_not_null(draft, settings, statement);
     for (const Part &part : statement.parts) {
         if (is_rewritten(settings, part)) {
-            plan_part(draft, part, statement);
+            plan_part(draft, settings, part, statement);
         }
     }
     if (!statement.head.empty()) {
@@ -161,15 +182,10 @@ std::string_view script(Arena arena, const Plan &plan)
 
 std::string_view safe_sql(Arena arena, const Settings &settings, const Statement &statement)
 {
-    Settings wanted = settings;
+    const Settings wanted = rewriting(settings);
     Text text(arena);
     bool all_have_plans = true;
 
-    // What the safe form is does not depend on what the settings say about using it.
-    wanted.mode = Mode::Rewrite;
-    for (int i = 0; i < kRuleCount; i++) {
-        wanted.actions[i] = row(static_cast<Rule>(i)).rewritable ? Action::Rewrite : wanted.actions[i];
-    }
     const auto has_plan = [&](const Part &part) { return !part.hazard || is_rewritten(wanted, part); };
     for (const Part &part : statement.parts) {
         all_have_plans = all_have_plans && has_plan(part);

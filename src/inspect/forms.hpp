@@ -41,6 +41,17 @@ std::string_view bracket(Case &c, std::string_view source, std::string_view keyw
 // Whether valid constraints of the table prove that the column holds no NULL, as the server's own prover decides.
 bool proven_not_null(Relation rel, AttrNumber column);
 
+// The validated CHECKs of the table, as the prover wants them.
+List *valid_checks(Relation rel);
+
+// ALTER TABLE ... ATTACH or DETACH PARTITION. `rel` is the parent.
+void attach_partition(Case &c, Relation rel, const PartitionCmd *cmd, core::Part *part);
+void detach_partition(Case &c, Relation rel, const PartitionCmd *cmd, core::Part *part);
+// CREATE TABLE ... PARTITION OF.
+void create_partition(Case &c, const CreateStmt *stmt);
+// What the partition lacks of its parent's indexes and foreign keys, as statements in part->before.
+void what_attach_would_add(Case &c, Relation parent, Relation child, core::Part *part);
+
 // Whether a SELECT of ours would be allowed and see every row.
 bool may_select(Oid relation);
 // The same of its owner, as whom the keys of an index are computed.

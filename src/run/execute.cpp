@@ -134,12 +134,10 @@ void instant(const Run &run, const core::Step &step, std::string_view sql, bool 
     core::List<core::Target> targets(run.arena);
     InstantArg arg{run.settings, &step, pg::cstring(sql), undoing};
 
-    const bool only = step.only && !undoing;
-
-    add_targets(&targets, step.relation, undoing ? core::Lock::AccessExclusive : step.lock, only);
+    add_targets(&targets, step.relation, undoing ? core::Lock::AccessExclusive : step.lock, step.only);
     for (const core::Target &other : step.also) {
         if (other.relation.oid != step.relation.oid) {
-            add_targets(&targets, other.relation, undoing ? core::Lock::AccessExclusive : other.lock, only);
+            add_targets(&targets, other.relation, undoing ? core::Lock::AccessExclusive : other.lock, step.only);
         }
     }
     Patience patience = begin(*run.settings);
@@ -306,7 +304,7 @@ void drop_index(std::string_view sql, int limit_ms, Oid index)
 void undo_step(const Run &run, const core::Step &step)
 {
     undo(run, step.undo, [&](int limit_ms) {
-        if (step.kind == core::StepKind::Concurrent) {
+        if (step.kind == core::StepKind::Concurrent && step.detaches == InvalidOid) {
             const Oid index = get_relname_relid(pg::cstring(step.builds), get_rel_namespace(step.relation.oid));
             if (OidIsValid(index) && get_rel_relkind(index) == RELKIND_INDEX &&
                 IndexGetRelation(index, true) == step.relation.oid) {
@@ -316,6 +314,16 @@ void undo_step(const Run &run, const core::Step &step)
             instant(run, step, step.undo, true);
         }
     });
+}
+
+// A DETACH ... CONCURRENTLY that failed between its two transactions has no way back but through its end.
+void undo_half_detach(const Run &run, const core::Step &step)
+{
+    if (!get_rel_relispartition(step.detaches) || !PartitionHasPendingDetach(step.detaches)) {
+        return;
+    }
+    undo(run, step.finish, [&](int limit_ms) { instant(run, step, step.finish, true); });
+    undo_step(run, step);
 }
 
 using Oids = core::List<std::uint32_t>;
@@ -442,6 +450,9 @@ bool execute(const core::Settings &settings, const core::Plan &plan, MemoryConte
         pg::abort_and_start();
         if (concurrently) {
             drop_invalid(run, valid_before);
+        }
+        if (step.detaches != InvalidOid) {
+            undo_half_detach(run, step);
         }
         for (std::uint32_t j = i; j-- > 0;) {
             if (!plan.steps[j].undo.empty()) {
