@@ -63,6 +63,8 @@ void plan_create_index(Draft &draft, const Part &part);
 void plan_proven(Draft &draft, const Settings &settings, const Part &part, std::string_view head);
 void plan_detach(Draft &draft, const Part &part);
 void plan_partitioned_index(Draft &draft, const Part &part);
+void plan_partitioned_key(Draft &draft, const Part &part, bool primary, std::string_view head);
+void plan_partitioned_foreign_key(Draft &draft, const Part &part, std::string_view head);
 // `primary`: PRIMARY KEY, else UNIQUE; over an index that is built first.
 void plan_key(Draft &draft, const Part &part, bool primary);
 void plan_drop_index(Draft &draft, const Part &part);
@@ -71,6 +73,7 @@ void plan_reindex(Draft &draft, const Part &part);
 // NOT NULL of all columns of the statement, in one scan.
 void plan_not_null(Draft &draft, const Settings &settings, const Statement &statement);
 void plan_check(Draft &draft, const Part &part, std::string_view head);
+void probe_foreign_key(Draft &draft, const Part &part);
 void plan_foreign_key(Draft &draft, const Part &part, std::string_view head);
 
 } // namespace zdm::core

@@ -19,19 +19,29 @@ void plan_part(Draft &draft, const Settings &settings, const Part &part, const S
         plan_reindex(draft, part);
         break;
     case Form::AddForeignKey:
-        plan_foreign_key(draft, part, statement.head);
+        if (part.partitions.empty()) {
+            plan_foreign_key(draft, part, statement.head);
+        } else {
+            plan_partitioned_foreign_key(draft, part, statement.head);
+        }
         break;
     case Form::AddCheck:
         plan_check(draft, part, statement.head);
         break;
     case Form::AddUnique:
-        plan_key(draft, part, false);
+        if (part.partitions.empty()) {
+            plan_key(draft, part, false);
+        } else {
+            plan_partitioned_key(draft, part, false, statement.head);
+        }
         break;
     case Form::AddPrimaryKey:
         if (part.definition.empty()) {
             // USING INDEX: once its columns are NOT NULL it is instant as written.
             draft.act(StepKind::Instant, part, Lock::AccessExclusive, Work::Instant,
                       draft.text({statement.head, part.source}));
+        } else if (!part.partitions.empty()) {
+            plan_partitioned_key(draft, part, true, statement.head);
         } else {
             plan_key(draft, part, true);
         }

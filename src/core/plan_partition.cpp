@@ -62,6 +62,18 @@ void attach(Draft &draft, const Part &part, const Partition &partition)
     step.also.push({partition.index, Lock::AccessExclusive});
 }
 
+// A key of its own under the name that it will have as a part of the parent's.
+void add_key_on_leaf(Draft &draft, const Part &part, const Partition &partition, bool primary)
+{
+    const std::string_view alter = draft.text({"ALTER TABLE ", partition.relation.name, " "});
+
+    build_on_leaf(draft, part, partition);
+    act_on(draft, part, partition, StepKind::Instant, Lock::AccessExclusive, Work::Instant,
+           draft.text({alter, "ADD CONSTRAINT ", partition.index_name, primary ? " PRIMARY KEY" : " UNIQUE",
+                       " USING INDEX ", partition.index_name}),
+           draft.text({alter, "DROP CONSTRAINT IF EXISTS ", partition.index_name}));
+}
+
 void probe_proof(Draft &draft, const Part &part, const Proof &proof)
 {
     Violation violation;
@@ -93,6 +105,49 @@ void prove(Draft &draft, const Part &part, const Proof &proof)
 }
 
 } // namespace
+
+// The statement itself comes last: it finds the keys of the partitions and makes them its own, without a scan.
+void plan_partitioned_key(Draft &draft, const Part &part, bool primary, std::string_view head)
+{
+    Part index = part;
+
+    index.unique = true;
+    if (part.probe) {
+        probe_duplicates(draft, index);
+    }
+    for (const Partition &partition : part.partitions) {
+        if (!partition.partitioned && partition.index.oid == 0) {
+            add_key_on_leaf(draft, index, partition, primary);
+        }
+    }
+    draft.act(StepKind::Instant, part, Lock::AccessExclusive, Work::Instant, draft.text({head, part.source}),
+              draft.text({"ALTER TABLE ", part.relation.name, " DROP CONSTRAINT IF EXISTS ", part.name}));
+}
+
+// Likewise.
+void plan_partitioned_foreign_key(Draft &draft, const Part &part, std::string_view head)
+{
+    if (part.probe) {
+        probe_foreign_key(draft, part);
+    }
+    for (const Partition &partition : part.partitions) {
+        if (partition.attached || partition.partitioned) {
+            continue;
+        }
+        const std::string_view alter = draft.text({"ALTER TABLE ", partition.relation.name, " "});
+        Step &add = act_on(draft, part, partition, StepKind::Instant, Lock::ShareRowExclusive, Work::Instant,
+                           draft.text({alter, part.source, " NOT VALID"}),
+                           draft.text({alter, "DROP CONSTRAINT IF EXISTS ", part.name}));
+        add.also.push({part.partner, Lock::ShareRowExclusive});
+        act_on(draft, part, partition, StepKind::Long, Lock::ShareUpdateExclusive, Work::Scan,
+               draft.text({alter, "VALIDATE CONSTRAINT ", part.name}));
+    }
+    Step &last =
+        draft.act(StepKind::Instant, part, Lock::ShareRowExclusive, Work::Instant, draft.text({head, part.source}),
+                  draft.text({"ALTER TABLE ", part.relation.name, " DROP CONSTRAINT IF EXISTS ", part.name}));
+    // The partitions' own triggers there go.
+    last.also.push({part.partner, Lock::AccessExclusive});
+}
 
 void plan_proven(Draft &draft, const Settings &settings, const Part &part, std::string_view head)
 {

@@ -61,7 +61,7 @@ constexpr RuleRow kRules[] = {
      Action::Reject, false, "ADD COLUMN with a default and a foreign key scans the table under lock",
      "ADD COLUMN; ADD FOREIGN KEY ... NOT VALID; VALIDATE CONSTRAINT"},
     {Rule::AddFkPartitioned, "add-fk-partitioned", Class::Availability, Lock::ShareRowExclusive, Work::Scan,
-     Action::Reject, false, "a foreign key of a partitioned table cannot be added NOT VALID before PostgreSQL 18",
+     Action::Rewrite, true, "a foreign key of a partitioned table cannot be added NOT VALID before PostgreSQL 18",
      "ADD FOREIGN KEY ... NOT VALID and VALIDATE on each partition, then ADD FOREIGN KEY on the parent"},
     {Rule::FkTypeMismatch, "fk-type-mismatch", Class::Style, Lock::ShareRowExclusive, Work::Instant, Action::Allow,
      false, "the referencing column cannot hold every value of the referenced one",

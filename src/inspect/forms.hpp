@@ -60,9 +60,12 @@ bool owner_may_select(Oid relation);
 // The name PostgreSQL would choose for an index over these columns ("key", "idx"; "pkey" for null columns).
 char *choose_index_name(const char *table, Oid schema, List *columns, const char *label, bool constraint);
 
-// CREATE INDEX on a partitioned table: what each partition lacks, in part->partitions. False if PostgreSQL will refuse
-// it, or if another session holds one of them (then c.busy()).
-bool partitions_to_index(Case &c, Relation rel, const IndexStmt *analyzed, core::Part *part);
+// An index or a key of a partitioned table: what each partition lacks, in part->partitions. False if PostgreSQL will
+// refuse it, or if another session holds one of them (then c.busy()).
+bool partitions_to_index(Case &c, Relation rel, const IndexStmt *analyzed, bool constraint, core::Part *part);
+// ADD FOREIGN KEY on a partitioned table: the partitions that lack it. `keys`: the referenced columns.
+void partitions_to_reference(Case &c, Relation rel, Relation partner, const Constraint *constraint, List *keys,
+                             core::Part *part);
 
 // CREATE INDEX over an existing one that a failed build left behind: its qualified name, or empty.
 bool is_leftover(Case &c, Oid index, const Look &table, const IndexStmt *wanted);

@@ -204,7 +204,62 @@ void add_foreign_key(Case &c, Lack &lack, const ForeignKeyCacheInfo *wanted)
     ReleaseSysCache(tuple);
 }
 
+// Whether a partition has the foreign key that its parent is to get.
+bool has_wanted_key(Relation child, const AttrMap *map, Relation parent, Relation partner, const Constraint *wanted,
+                    List *keys)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, RelationGetFKeyList(child)) {
+        const auto *mine = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+        bool same = mine->confrelid == RelationGetRelid(partner) && mine->nkeys == list_length(keys);
+        for (int i = 0; same && i < mine->nkeys; i++) {
+            const AttrNumber column = get_attnum(RelationGetRelid(parent), strVal(list_nth(wanted->fk_attrs, i)));
+            same = mine->conkey[i] == map->attnums[column - 1] && mine->confkey[i] == list_nth_int(keys, i);
+        }
+        HeapTuple tuple = same ? SearchSysCache1(CONSTROID, ObjectIdGetDatum(mine->conoid)) : nullptr;
+        if (HeapTupleIsValid(tuple)) {
+            const auto *form = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple));
+            same = !OidIsValid(form->conparentid) && form->convalidated && form->condeferrable == wanted->deferrable &&
+                   form->condeferred == wanted->initdeferred && form->confupdtype == wanted->fk_upd_action &&
+                   form->confdeltype == wanted->fk_del_action && form->confmatchtype == wanted->fk_matchtype;
+            ReleaseSysCache(tuple);
+            if (same) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 } // namespace
+
+void partitions_to_reference(Case &c, Relation rel, Relation partner, const Constraint *constraint, List *keys,
+                             core::Part *part)
+{
+    ListCell *cell = nullptr;
+
+    part->partitions = core::List<core::Partition>(c.arena);
+    foreach (cell, find_all_inheritors(RelationGetRelid(rel), NoLock, nullptr)) {
+        if (lfirst_oid(cell) == RelationGetRelid(rel)) {
+            continue;
+        }
+        with_relation(c, lfirst_oid(cell), [&](Relation child) {
+            core::Partition partition;
+            partition.relation = relation_of(c, RelationGetRelid(child));
+            partition.partitioned = child->rd_rel->relkind != RELKIND_RELATION;
+            partition.attached = has_wanted_key(child, pg::map_columns(child, rel), rel, partner, constraint, keys);
+            if (!partition.attached &&
+                ConstraintNameIsUsed(CONSTRAINT_RELATION, RelationGetRelid(child), pg::cstring(part->label))) {
+                part->rewritable = false;
+                part->reason =
+                    c.concat({"Partition ", partition.relation.name, " has another constraint of that name."});
+                part->hint = c.concat({"-- give it another name: ADD CONSTRAINT name FOREIGN KEY ..."});
+            }
+            part->partitions.push(partition);
+        });
+    }
+}
 
 void what_attach_would_add(Case &c, Relation parent, Relation child, core::Part *part)
 {

@@ -72,8 +72,8 @@ $node->safe_psql('postgres', q{
     INSERT INTO with_dom VALUES (1);
 });
 foreach my $case (
-    [ 'p1', 'ALTER TABLE p DETACH PARTITION p1' ],
-    [ 'p', 'ALTER TABLE p DETACH PARTITION p1' ],
+    [ 'p1', 'BEGIN; ALTER TABLE p DETACH PARTITION p1' ],
+    [ 'p', 'BEGIN; ALTER TABLE p DETACH PARTITION p1' ],
     [ 's.inner_t', 'DROP SCHEMA s CASCADE' ],
     [ 's.inner_t', 'DROP TABLE s.inner_t, other' ],
     [ 'with_dom', 'DROP DOMAIN dom CASCADE' ],
