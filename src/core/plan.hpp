@@ -25,6 +25,7 @@ enum class StepKind : std::uint8_t {
     Instant,    // takes locks that block others, under the lock ladder; its work is instant
     Long,       // takes locks that block nobody, may take long
     Concurrent, // commits by itself, cannot run in a transaction block
+    Fill,       // a SELECT that starts a background job; done when that job is done
 };
 
 // PostgreSQL's own error for a row that breaks a constraint. DETAIL is prefix, the row's text, suffix; none if empty.
@@ -42,7 +43,8 @@ struct Violation {
 struct Step {
     StepKind kind = StepKind::Instant;
     std::string_view sql;
-    std::string_view undo; // undoes this step after it was done, or failed half-way; empty if nothing is to undo
+    std::string_view undo;        // undoes this step after it was done, or failed half-way; empty if nothing is to undo
+    std::string_view undo_unless; // a SELECT; while it returns a row, undo must not be run
     Lock lock = Lock::None;
     Work work = Work::Instant;
     Relation relation;

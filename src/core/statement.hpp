@@ -91,6 +91,11 @@ struct Part {
     List<const Statement *> before;         // to be carried out before it, each by its own plan
     List<Target> also;                      // further locks of the last step
     std::string_view proof_name;            // for the CHECK that proves it, quoted
+    std::string_view first;                 // ADD COLUMN to be filled: the statements that add it
+    std::string_view fill;                  // the call that starts the job that fills it
+    std::string_view stop_fill;             // what stops that job
+    std::string_view finish;                // what is to be done once it is filled and NOT NULL, or empty
+    std::string_view keeps;                 // ADD COLUMN: condition of rows for whose sake undo must leave the column
     bool unique = false;
     bool nulls_equal = false; // NULLS NOT DISTINCT
     bool if_not_exists = false;
@@ -101,6 +106,7 @@ struct Part {
     bool hint_is_whole = false; // hint stands for the whole statement
     bool composite = false;     // a column to be NOT NULL is a row: IS NULL would look into it
     bool probe = true;          // whether rows that break it can and may be looked for
+    bool after_add = false;     // concerns a column that the same statement adds
     bool mild_in_block = false; // in a transaction block its hazard is worth a warning, no more
     bool fine_in_block = false; // in a transaction block it is no hazard: what is safer cannot run there
     bool runs_in_block = false; // its plan is one transaction, and may be the user's

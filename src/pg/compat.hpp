@@ -173,6 +173,35 @@ inline bool is_virtual([[maybe_unused]] const FormData_pg_attribute *column)
 #endif
 }
 
+// A copy of a table's columns with room for more. 18 keeps a part of each column twice: "Introduce CompactAttribute
+// array in TupleDesc", 5983a4cff.
+inline TupleDesc with_room(TupleDesc columns, int more)
+{
+    TupleDesc copy = CreateTemplateTupleDesc(columns->natts + more);
+
+    for (int i = 0; i < columns->natts; i++) {
+        memcpy(TupleDescAttr(copy, i), TupleDescAttr(columns, i), ATTRIBUTE_FIXED_PART_SIZE);
+#if PG_VERSION_NUM >= 180000
+        *TupleDescCompactAttr(copy, i) = *TupleDescCompactAttr(columns, i);
+#endif
+    }
+    copy->constr = columns->constr;
+    return copy;
+}
+
+// After the columns of a copy have been changed.
+inline void settle([[maybe_unused]] TupleDesc columns, [[maybe_unused]] int first)
+{
+#if PG_VERSION_NUM >= 180000
+    for (int i = first; i < columns->natts; i++) {
+        populate_compact_attribute(columns, i);
+    }
+#endif
+#if PG_VERSION_NUM >= 190000
+    TupleDescFinalize(columns);
+#endif
+}
+
 // 19 can tell whether one of them is volatile; a new column of such a type is a rewrite all the same (19rc1).
 inline bool domain_has_constraints(Oid type)
 {

@@ -250,6 +250,9 @@ void run_step(const Run &run, const core::Step &step)
     case core::StepKind::Concurrent:
         concurrent(step);
         break;
+    case core::StepKind::Fill:
+        fill(step);
+        break;
     }
 }
 
@@ -310,7 +313,10 @@ void undo_step(const Run &run, const core::Step &step)
                 IndexGetRelation(index, true) == step.relation.oid) {
                 drop_index(step.undo, limit_ms, index);
             }
+        } else if (step.kind == core::StepKind::Fill) {
+            stop_fill(step);
         } else {
+            require_undoable(step);
             instant(run, step, step.undo, true);
         }
     });
@@ -425,6 +431,11 @@ bool execute(const core::Settings &settings, const core::Plan &plan, MemoryConte
     const Run run{&settings, keep, pg::arena(keep)};
 
     PreventInTransactionBlock(true, "a plan of zdm");
+    for (const core::Step &step : plan.steps) {
+        if (step.kind == core::StepKind::Fill) {
+            require_workers();
+        }
+    }
     MemoryContextSwitchTo(keep);
     pg::commit_and_start();
 
@@ -454,7 +465,8 @@ bool execute(const core::Settings &settings, const core::Plan &plan, MemoryConte
         if (step.detaches != InvalidOid) {
             undo_half_detach(run, step);
         }
-        for (std::uint32_t j = i; j-- > 0;) {
+        // A fill goes on without us unless it is stopped.
+        for (std::uint32_t j = i + (step.kind == core::StepKind::Fill ? 1 : 0); j-- > 0;) {
             if (!plan.steps[j].undo.empty()) {
                 undo_step(run, plan.steps[j]);
             }

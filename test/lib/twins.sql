@@ -69,12 +69,12 @@ AS $$
             (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = c.oid)) AS f
         FROM pg_class c WHERE relnamespace = schema::regnamespace
         UNION ALL
-        SELECT format('column %s.%s: %s, not null %s, collation %s, default %s, identity %s, generated %s, missing %s',
+        SELECT format('column %s.%s: %s, not null %s, collation %s, default %s, identity %s, generated %s',
             relname, attname, format_type(atttypid, atttypmod), attnotnull, attcollation::regcollation,
-            pg_get_expr(adbin, adrelid), attidentity, attgenerated, attmissingval)
+            pg_get_expr(adbin, adrelid), attidentity, attgenerated)
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
             LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-        WHERE relnamespace = schema::regnamespace AND attnum > 0 AND relkind IN ('r', 'p')
+        WHERE relnamespace = schema::regnamespace AND attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p')
         UNION ALL
         SELECT format('index %s: valid %s, ready %s, live %s, primary %s, immediate %s, clustered %s, replica identity %s',
             pg_get_indexdef(indexrelid), indisvalid, indisready, indislive, indisprimary, indimmediate, indisclustered,
@@ -93,7 +93,7 @@ AS $$
         SELECT format('column %s.%s: local %s, inherited %s, storage %s, comment %s', attrelid::regclass, attname, attislocal,
             attinhcount, attstorage, col_description(attrelid, attnum))
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-        WHERE relnamespace = schema::regnamespace AND attnum > 0 AND relkind IN ('r', 'p', 'f')
+        WHERE relnamespace = schema::regnamespace AND attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p', 'f')
         UNION ALL
         SELECT format('trigger %s on %s: enabled %s, internal %s, of a parent %s', CASE WHEN tgisinternal THEN tgtype::text ELSE tgname END,
             tgrelid::regclass, tgenabled, tgisinternal, tgparentid <> 0)
