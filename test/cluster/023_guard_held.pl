@@ -36,7 +36,7 @@ foreach my $held (
     [ 't', 'CREATE INDEX by_v ON t (v)' ],
     [ 't', 'REINDEX TABLE t' ],
     [ 't', 'DROP INDEX by_v' ],
-    [ 'p2', 'ALTER TABLE p DETACH PARTITION p2 CONCURRENTLY' ],
+    [ 'p', 'ALTER TABLE p DETACH PARTITION p2 CONCURRENTLY' ],
     [ 't', 'ALTER TABLE t ADD CONSTRAINT late CHECK (v > 0) NOT VALID' ],
     [ 't', 'ALTER TABLE t VALIDATE CONSTRAINT late' ],
     [ 't', 'ALTER TABLE t DROP CONSTRAINT late' ],
