@@ -34,6 +34,8 @@ template <class S, class F> void each_field(S &step, F &&field)
     field("partition_of", step.partition_of);
     field("own_name", step.own_name);
     field("leftover", step.leftover);
+    field("detaches", step.detaches);
+    field("finish", step.finish);
     field("builds", step.builds);
     field("drops", step.drops);
 }

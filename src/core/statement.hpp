@@ -32,6 +32,9 @@ enum class Form : std::uint8_t {
     AlterType, // cannot be undone: runs last
     AddUnique,
     AddPrimaryKey,
+    AttachPartition,
+    DetachPartition,
+    CreatePartition,
 };
 
 // A table below a partitioned one, and the index there that is to become a part of the new one.
@@ -45,6 +48,18 @@ struct Partition {
     bool partitioned = false;      // has partitions of its own
     bool attached = false;         // already a part
 };
+
+// A CHECK that is to prove what a scan would show.
+struct Proof {
+    Relation relation;
+    std::string_view name;       // quoted
+    std::string_view definition; // with its brackets
+    std::string_view message;    // PostgreSQL's own for a row that breaks it; %s: the relation
+    bool below = false;          // rows of children and partitions count too
+    bool probe = true;           // such a row may be looked for first
+};
+
+struct Statement;
 
 // One command of a statement: ALTER TABLE has several, everything else one.
 struct Part {
@@ -73,6 +88,9 @@ struct Part {
     List<std::string_view> equals;          // FOREIGN KEY: operator of each pair, OPERATOR(pg_catalog.=)
     List<std::string_view> nullable;        // SET NOT NULL, PRIMARY KEY: columns that are to be proven NOT NULL
     List<Partition> partitions;             // of a partitioned table, each behind its parent
+    List<Proof> proofs;                     // to be made valid before it runs, and dropped with it
+    List<const Statement *> before;         // to be carried out before it, each by its own plan
+    List<Target> also;                      // further locks of the last step
     std::string_view proof_name;            // for the CHECK that proves it, quoted
     std::string_view first;                 // ADD COLUMN to be filled: the statements that add it
     std::string_view fill;                  // the call that starts the job that fills it
@@ -95,6 +113,7 @@ struct Part {
     bool probe = true;          // whether rows that break it can and may be looked for
     bool after_add = false;     // concerns a column that the same statement adds
     bool mild_in_block = false; // in a transaction block its hazard is worth a warning, no more
+    bool fine_in_block = false; // in a transaction block it is no hazard: what is safer cannot run there
     bool runs_in_block = false; // its plan is one transaction, and may be the user's
 };
 

@@ -98,10 +98,15 @@ void settle(store::PlanStep &step)
         }
     } else if (!step.step.drops.empty() && get_rel_relkind(step.index) != RELKIND_INDEX) {
         step.state = "done";
+    } else if (step.step.detaches != InvalidOid && !get_rel_relispartition(step.step.detaches)) {
+        step.state = "done";
     }
 }
 
-bool is_clean_up(const core::Step &step) { return step.kind == core::StepKind::Instant || !step.drops.empty(); }
+bool is_clean_up(const core::Step &step)
+{
+    return step.kind == core::StepKind::Instant || !step.drops.empty() || is_half_detached(step);
+}
 
 // Whether so much of it is done that the rest is done in no time.
 bool can_be_finished(const store::Plan &plan)
@@ -113,7 +118,7 @@ bool can_be_finished(const store::Plan &plan)
             begun = begun || step.step.kind != core::StepKind::Probe;
         } else if (!is_clean_up(step.step)) {
             return false;
-        } else if (is_state(step, "running") && is_invalid_index(step.index)) {
+        } else if (is_state(step, "running") && (is_invalid_index(step.index) || is_half_detached(step.step))) {
             begun = true; // half dropped
         }
     }
@@ -129,6 +134,8 @@ void finish_step(const Rescue &rescue, const store::PlanStep &step, int number)
         if (get_rel_relkind(index) == RELKIND_INDEX) {
             drop_index(rescue.run, step.step.sql, rescue.limit_ms, index, false);
         }
+    } else if (is_half_detached(step.step)) {
+        finish_detach(rescue.run, step.step, &times);
     } else {
         run_step(rescue.run, step.step, &times);
     }
@@ -145,6 +152,10 @@ void undo_step(const Rescue &rescue, const store::PlanStep &step, int number)
         if (!step.step.undo.empty()) {
             undo_done(run, step.step, step.index, rescue.limit_ms);
         }
+    } else if (is_half_detached(step.step)) {
+        store::StepTimes times{};
+        finish_detach(run, step.step, &times);
+        undo_done(run, step.step, InvalidOid, rescue.limit_ms);
     } else if (step.step.kind == core::StepKind::Fill) {
         undo_done(run, step.step, InvalidOid, rescue.limit_ms);
     } else if (step.step.kind == core::StepKind::Concurrent) {

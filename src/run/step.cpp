@@ -198,11 +198,10 @@ void instant(const Run &run, const core::Step &step, std::string_view sql, bool 
     InstantArg arg{&run, &step, pg::cstring(sql), undoing, 0};
 
     pg::with_some_snapshot([&] {
-        const bool only = step.only && !undoing;
-        add_targets(&targets, step.relation, undoing ? core::Lock::AccessExclusive : step.lock, only);
+        add_targets(&targets, step.relation, undoing ? core::Lock::AccessExclusive : step.lock, step.only);
         for (const core::Target &other : step.also) {
             if (other.relation.oid != step.relation.oid) {
-                add_targets(&targets, other.relation, undoing ? core::Lock::AccessExclusive : other.lock, only);
+                add_targets(&targets, other.relation, undoing ? core::Lock::AccessExclusive : other.lock, step.only);
             }
         }
     });
@@ -411,7 +410,7 @@ void undo_done(const Run &run, const core::Step &step, Oid index, int limit_ms)
 {
     store::StepTimes times{};
 
-    if (step.kind == core::StepKind::Concurrent) {
+    if (step.kind == core::StepKind::Concurrent && step.detaches == InvalidOid) {
         if (OidIsValid(index)) {
             drop_index(run, step.undo, limit_ms, index, false);
         }
@@ -426,6 +425,17 @@ void undo_done(const Run &run, const core::Step &step, Oid index, int limit_ms)
         require_undoable(step);
         instant(run, step, core::retargeted(run.arena, step.undo, step.relation.name, name), true, &times);
     }
+}
+
+bool is_half_detached(const core::Step &step)
+{
+    return step.detaches != InvalidOid && get_rel_relispartition(step.detaches) &&
+           PartitionHasPendingDetach(step.detaches);
+}
+
+void finish_detach(const Run &run, const core::Step &step, store::StepTimes *times)
+{
+    instant(run, step, step.finish, true, times);
 }
 
 void drop_index(const Run &run, std::string_view sql, int limit_ms, Oid index, bool only_invalid)
