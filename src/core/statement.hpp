@@ -71,6 +71,7 @@ struct Part {
     bool probe = true;          // whether rows that break it can and may be looked for
     bool mild_in_block = false; // in a transaction block its hazard is worth a warning, no more
     bool runs_in_block = false; // its plan is one transaction, and may be the user's
+    bool only_in_block = false; // a hazard in a transaction block alone
 };
 
 struct Statement {

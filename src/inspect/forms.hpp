@@ -18,6 +18,8 @@ void vacuum(Case &c, const VacuumStmt *stmt);
 void rename(Case &c, const RenameStmt *stmt);
 // Everything that is instant but locks against others.
 void other(Case &c, const Node *utility);
+// Hazards beside those of locks; see notes.hpp.
+void take_notes(Case &c, const Node *utility);
 
 // Constraint parts of ALTER TABLE. `part` comes with source, relation and lock.
 void add_constraint(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
