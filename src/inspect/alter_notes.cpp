@@ -321,43 +321,45 @@ std::string_view instead_of(Case &c, std::string_view command, std::string_view 
 }
 
 // PostgreSQL fails on the first row, after it has waited for its lock.
-void add_not_null(Case &c, Relation rel, const Look &look, const AlterTableCmd *cmd, const core::Part &part)
+void add_not_null(Case &c, Relation rel, const Look &look, const AlterTableCmd *cmd, std::string_view source)
 {
     const auto *column = castNode(ColumnDef, cmd->def);
     bool not_null = column->is_not_null;
-    Oid type = InvalidOid;
-    int32 typmod = -1;
     ListCell *cell = nullptr;
 
     foreach (cell, column->constraints) {
         const auto type_of = lfirst_node(Constraint, cell)->contype;
-        not_null = not_null || type_of == CONSTR_NOTNULL || type_of == CONSTR_PRIMARY;
+        not_null = not_null || type_of == CONSTR_NOTNULL ||
+                   (type_of == CONSTR_PRIMARY && !OidIsValid(pg::primary_key_of(rel)));
         if (type_of == CONSTR_DEFAULT || type_of == CONSTR_IDENTITY || type_of == CONSTR_GENERATED) {
             return;
         }
     }
-    if (!not_null || part.hazard || look.empty || column->raw_default != nullptr || column->identity != '\0' ||
+    if (!not_null || look.empty || column->raw_default != nullptr || column->identity != '\0' ||
         get_attnum(look.oid, column->colname) != InvalidAttrNumber) {
         return;
     }
-    typenameTypeIdAndMod(nullptr, column->typeName, &type, &typmod);
-    if (get_typdefault(type) != nullptr) {
+    // None: serial, which has values, or PostgreSQL's own error.
+    const Oid type = LookupTypeNameOid(nullptr, column->typeName, true);
+    if (!OidIsValid(type) || get_typdefault(type) != nullptr) {
         return;
     }
     const std::string_view column_name = quoted(c, column->colname);
     note(c, core::Rule::AddColumnNotNullNoDefault, &look.relation, c.concat({"Column ", column_name, "."}),
-         core::nullable_first(c.arena, instead_of(c, part.source, without_not_null(c, part.source)), look.relation,
-                              column_name));
+         core::nullable_first(c.arena, instead_of(c, source, without_not_null(c, source)), look.relation, column_name))
+        .hint_is_whole = true;
 }
 
 } // namespace
 
 void note_command(Case &c, Relation rel, const Look &look, const AlterTableStmt *stmt, const AlterTableCmd *cmd,
-                  const core::Part &part)
+                  std::string_view source, bool hazard)
 {
     switch (cmd->subtype) {
     case AT_AddColumn:
-        add_not_null(c, rel, look, cmd, part);
+        if (!hazard) {
+            add_not_null(c, rel, look, cmd, source);
+        }
         note_new_column_published(c, rel, look, castNode(ColumnDef, cmd->def));
         break;
     case AT_DropColumn:

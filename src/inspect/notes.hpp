@@ -18,9 +18,9 @@ void note_drop_owned(Case &c, const DropOwnedStmt *stmt);
 void note_drop_database(Case &c, const DropdbStmt *stmt);
 void note_truncate(Case &c, const TruncateStmt *stmt);
 
-// One command of ALTER TABLE.
+// One command of ALTER TABLE; `source` is it in the user's words. `hazard`: it is one as it stands.
 void note_command(Case &c, Relation rel, const Look &look, const AlterTableStmt *stmt, const AlterTableCmd *cmd,
-                  const core::Part &part);
+                  std::string_view source, bool hazard);
 
 void note_rename(Case &c, const RenameStmt *stmt);
 void note_set_schema(Case &c, const AlterObjectSchemaStmt *stmt);
