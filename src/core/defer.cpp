@@ -6,11 +6,28 @@ namespace zdm::core
 namespace
 {
 
-// What it looks for is enforced for new rows already, and VALIDATE will look for the old ones, with the same words.
-bool is_looked_for_later(const Step &step)
+// What the transaction may go on to use, a new partition, or the column's new type, cannot be put off.
+bool can_wait(Form form)
 {
-    const std::string_view violation = step.violation.sqlstate == nullptr ? "" : step.violation.sqlstate;
-    return step.kind == StepKind::Probe && (violation == "23503" || violation == "23514");
+    switch (form) {
+    case Form::Other:
+    case Form::AddColumn:
+    case Form::CreateIndex:
+    case Form::DropIndex:
+    case Form::Reindex:
+    case Form::AddForeignKey:
+    case Form::AddCheck:
+    case Form::SetNotNull:
+    case Form::AddUnique:
+    case Form::AddPrimaryKey:
+    case Form::AttachPartition:
+        return true;
+    case Form::AlterType:
+    case Form::DetachPartition:
+    case Form::CreatePartition:
+        break;
+    }
+    return false;
 }
 
 // What the user has asked for stays if the rest fails; what only serves the rest goes.
@@ -23,23 +40,34 @@ Step kept(const Step &step)
 
 } // namespace
 
-Deferral deferred(Arena arena, const Plan &plan)
+Deferral deferred(Arena arena, const Settings &settings, const Statement &statement)
 {
-    Deferral split;
+    Deferral made = split(arena, plan(arena, settings, statement));
 
-    split.possible = true;
-    split.now.steps = List<Step>(arena);
-    split.later.steps = List<Step>(arena);
+    for (const Part &part : statement.parts) {
+        const bool rewritten = part.hazard && part.rewritable && action_of(settings, part.rule) == Action::Rewrite;
+        made.possible = made.possible && (!rewritten || can_wait(part.form));
+    }
+    return made;
+}
+
+Deferral split(Arena arena, const Plan &plan)
+{
+    Deferral made;
+
+    made.possible = true;
+    made.now.steps = List<Step>(arena);
+    made.later.steps = List<Step>(arena);
     for (const Step &step : plan.steps) {
-        split.possible = split.possible && step.kind != StepKind::Fill;
-        if (step.eager) {
-            split.now.steps.push(kept(step));
-        } else if (!is_looked_for_later(step)) {
-            split.later.steps.push(step);
+        made.possible = made.possible && step.kind != StepKind::Fill;
+        if (!step.eager) {
+            made.later.steps.push(step);
+        } else if (step.kind != StepKind::Probe) {
+            made.now.steps.push(kept(step));
         }
     }
-    split.possible = split.possible && !split.later.steps.empty();
-    return split;
+    made.possible = made.possible && !made.later.steps.empty();
+    return made;
 }
 
 } // namespace zdm::core

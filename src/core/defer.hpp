@@ -7,11 +7,13 @@ namespace zdm::core
 {
 
 struct Deferral {
-    bool possible = false; // a fill would need a second job
+    bool possible = false;
     Plan now;
     Plan later;
 };
 
-Deferral deferred(Arena arena, const Plan &plan);
+Deferral deferred(Arena arena, const Settings &settings, const Statement &statement);
+// Of a plan alone; `possible`: none of its steps would need a job of its own.
+Deferral split(Arena arena, const Plan &plan);
 
 } // namespace zdm::core

@@ -61,6 +61,15 @@ bool drop_invalid(const Run &run, const Oids &valid_before)
     return all;
 }
 
+bool undo_half_detach(const Run &run, const core::Step &step)
+{
+    store::StepTimes times{};
+
+    return !is_half_detached(step) ||
+           (undo(run, step.finish, [&](int) { finish_detach(run, step, &times); }) &&
+            undo(run, step.undo, [&](int limit_ms) { undo_done(run, step, InvalidOid, limit_ms); }));
+}
+
 // The index that the step has built; InvalidOid if it was content with one that was there.
 Oid built_by(const core::Step &step)
 {
@@ -104,7 +113,7 @@ ErrorData *take(const Run &run, const core::Step &step, int number, Oid *index, 
     if (failure != nullptr) {
         pg::abort_and_start();
         note_failure(run, number, failure);
-        *left = concurrently && !drop_invalid(run, valid_before);
+        *left = concurrently && !(drop_invalid(run, valid_before) && undo_half_detach(run, step));
     }
     return failure;
 }

@@ -99,6 +99,8 @@ void settle(store::PlanStep &step)
         }
     } else if (!step.step.drops.empty() && get_rel_relkind(step.index) != RELKIND_INDEX) {
         step.state = "done";
+    } else if (step.step.detaches != InvalidOid && !get_rel_relispartition(step.step.detaches)) {
+        step.state = "done";
     }
 }
 
@@ -112,7 +114,10 @@ bool is_unfinished(const store::Plan &plan)
     return false;
 }
 
-bool is_clean_up(const core::Step &step) { return step.kind == core::StepKind::Instant || !step.drops.empty(); }
+bool is_clean_up(const core::Step &step)
+{
+    return step.kind == core::StepKind::Instant || !step.drops.empty() || is_half_detached(step);
+}
 
 // Whether so much of it is done that the rest is done in no time.
 bool can_be_finished(const store::Plan &plan)
@@ -120,11 +125,14 @@ bool can_be_finished(const store::Plan &plan)
     bool begun = false;
 
     for (const store::PlanStep &step : plan.steps) {
+        if (is_state(step, "done") && step.step.by_hand) {
+            return true; // there is no way back
+        }
         if (is_state(step, "done")) {
             begun = begun || step.step.kind != core::StepKind::Probe;
         } else if (!is_clean_up(step.step)) {
             return false;
-        } else if (is_state(step, "running") && is_invalid_index(step.index)) {
+        } else if (is_state(step, "running") && (is_invalid_index(step.index) || is_half_detached(step.step))) {
             begun = true; // half dropped
         }
     }
@@ -140,6 +148,8 @@ void finish_step(const Rescue &rescue, const store::PlanStep &step, int number)
         if (get_rel_relkind(index) == RELKIND_INDEX) {
             drop_index(rescue.run, step.step.sql, rescue.limit_ms, index, false);
         }
+    } else if (is_half_detached(step.step)) {
+        finish_detach(rescue.run, step.step, &times);
     } else {
         run_step(rescue.run, step.step, &times);
     }
@@ -155,6 +165,10 @@ void undo_step(const Rescue &rescue, const store::PlanStep &step, int number)
         // Our own leftovers, whose relation may belong to another role by now.
         run.as_role = OidIsValid(step.step.relation.oid) ? pg::owner_of(step.step.relation.oid) : run.as_role;
         undo_done(run, step.step, step.index, rescue.limit_ms);
+    } else if (is_half_detached(step.step)) {
+        store::StepTimes times{};
+        finish_detach(run, step.step, &times);
+        undo_done(run, step.step, InvalidOid, rescue.limit_ms);
     } else if (step.step.kind == core::StepKind::Concurrent) {
         for (const std::uint32_t index : leftovers(rescue, step)) {
             drop_index(run, drop_index_sql(run, index), rescue.limit_ms, index, true);

@@ -178,10 +178,10 @@ bool run_instant(void *data)
     auto *with = static_cast<InstantArg *>(data);
 
     with->started = GetCurrentTimestamp();
-    if (!with->undoing && is_needless(*with->step)) {
-        return true;
-    }
     if (!with->undoing) {
+        if (is_needless(*with->step)) {
+            return true;
+        }
         require_same(with->step->relation);
     }
     pg::with_time_limit(with->run->settings->instant_timeout_ms,
@@ -196,13 +196,12 @@ void instant(const Run &run, const core::Step &step, std::string_view sql, bool 
 {
     core::List<core::Target> targets(run.arena);
     InstantArg arg{&run, &step, pg::cstring(sql), undoing, 0};
-    const bool only = step.only && !undoing;
 
     pg::with_some_snapshot([&] {
-        add_targets(&targets, step.relation, undoing ? core::Lock::AccessExclusive : step.lock, only);
+        add_targets(&targets, step.relation, undoing ? core::Lock::AccessExclusive : step.lock, step.only);
         for (const core::Target &other : step.also) {
             if (other.relation.oid != step.relation.oid) {
-                add_targets(&targets, other.relation, undoing ? core::Lock::AccessExclusive : other.lock, only);
+                add_targets(&targets, other.relation, undoing ? core::Lock::AccessExclusive : other.lock, step.only);
             }
         }
     });
@@ -442,15 +441,14 @@ void undo_done(const Run &run, const core::Step &step, Oid index, int limit_ms)
 {
     store::StepTimes times{};
 
-    if (step.kind == core::StepKind::Fill) {
-        // A job of the same owner.
-        as_owner(run, [&] { stop_fill(step); });
-        return;
-    }
-    if (step.kind == core::StepKind::Concurrent) {
+    if (step.kind == core::StepKind::Concurrent && step.detaches == InvalidOid) {
         if (OidIsValid(index)) {
             drop_index(run, step.undo, limit_ms, index, false);
         }
+        return;
+    }
+    if (step.kind == core::StepKind::Fill) {
+        as_owner(run, [&] { stop_fill(step); });
         return;
     }
     const std::string_view name = name_of_now(run, step.relation);
@@ -458,6 +456,17 @@ void undo_done(const Run &run, const core::Step &step, Oid index, int limit_ms)
         require_undoable(step);
         instant(run, step, core::retargeted(run.arena, step.undo, step.relation.name, name), true, &times);
     }
+}
+
+bool is_half_detached(const core::Step &step)
+{
+    return step.detaches != InvalidOid && get_rel_relispartition(step.detaches) &&
+           PartitionHasPendingDetach(step.detaches);
+}
+
+void finish_detach(const Run &run, const core::Step &step, store::StepTimes *times)
+{
+    instant(run, step, step.finish, true, times);
 }
 
 void drop_index(const Run &run, std::string_view sql, int limit_ms, Oid index, bool only_invalid)

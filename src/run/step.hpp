@@ -30,6 +30,10 @@ Oids indexes_of(const Run &run, const core::Step &step, bool valid);
 // Undoes a step that is done. `index`: what it has built. `limit_ms`: how long to wait where nobody is blocked.
 void undo_done(const Run &run, const core::Step &step, Oid index, int limit_ms);
 
+// A DETACH ... CONCURRENTLY that failed between its two transactions has no way back but through its end.
+bool is_half_detached(const core::Step &step);
+void finish_detach(const Run &run, const core::Step &step, store::StepTimes *times);
+
 // By OID: an event trigger that writes would make DROP INDEX CONCURRENTLY impossible. Another session that wants an
 // index of this name may clear it away first. `only_invalid`: leave it if it is valid once nobody builds it any more.
 void drop_index(const Run &run, std::string_view sql, int limit_ms, Oid index, bool only_invalid);

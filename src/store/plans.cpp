@@ -235,6 +235,10 @@ void plan_turns(int64 id, const char *phase, const char *sqlstate, const char *e
         run("UPDATE zdm.job_progress SET phase = $2, sqlstate = coalesce($3, sqlstate), error = coalesce($4, error)"
             " WHERE job = $1",
             args);
+        // Every step says which way it goes, those that will never begin as well.
+        Args steps;
+        steps.big(id).text(phase);
+        run("UPDATE zdm.job_step SET phase = $2 WHERE job = $1 AND state IN ('pending', 'running')", steps);
     });
 }
 

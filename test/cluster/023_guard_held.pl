@@ -36,7 +36,7 @@ foreach my $held (
     [ 't', 'CREATE INDEX by_v ON t (v)' ],
     [ 't', 'REINDEX TABLE t' ],
     [ 't', 'DROP INDEX by_v' ],
-    [ 'p2', 'ALTER TABLE p DETACH PARTITION p2 CONCURRENTLY' ],
+    [ 'p', 'ALTER TABLE p DETACH PARTITION p2 CONCURRENTLY' ],
     [ 't', 'ALTER TABLE t ADD CONSTRAINT late CHECK (v > 0) NOT VALID' ],
     [ 't', 'ALTER TABLE t VALIDATE CONSTRAINT late' ],
     [ 't', 'ALTER TABLE t DROP CONSTRAINT late' ],
@@ -72,8 +72,8 @@ $node->safe_psql('postgres', q{
     INSERT INTO with_dom VALUES (1);
 });
 foreach my $case (
-    [ 'p1', 'ALTER TABLE p DETACH PARTITION p1' ],
-    [ 'p', 'ALTER TABLE p DETACH PARTITION p1' ],
+    [ 'p1', 'BEGIN; ALTER TABLE p DETACH PARTITION p1' ],
+    [ 'p', 'BEGIN; ALTER TABLE p DETACH PARTITION p1' ],
     [ 's.inner_t', 'DROP SCHEMA s CASCADE' ],
     [ 's.inner_t', 'DROP TABLE s.inner_t, other' ],
     [ 'with_dom', 'DROP DOMAIN dom CASCADE' ],
