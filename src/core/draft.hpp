@@ -71,6 +71,9 @@ void probe_duplicates(Draft &draft, const Part &part);
 bool plan_new_columns(Draft &draft, const Settings &settings, const Statement &statement);
 void plan_column_end(Draft &draft, const Part &part);
 
+// What is to be done once types have changed, by `change`: it cannot be undone, but said.
+void plan_after_types(Draft &draft, const Settings &settings, const Statement &statement, Step &change);
+
 void plan_create_index(Draft &draft, const Part &part);
 // ATTACH PARTITION, and CREATE TABLE ... PARTITION OF beside a default partition that is not empty.
 void plan_proven(Draft &draft, const Settings &settings, const Part &part, std::string_view head);

@@ -57,26 +57,41 @@ void plan_part(Draft &draft, const Settings &settings, const Part &part, const S
         plan_column_end(draft, part);
         break;
     case Form::SetNotNull:
+    case Form::AlterType:
     case Form::Other:
         break;
     }
+}
+
+bool comes_last(const Settings &settings, const Part &part, bool columns_first)
+{
+    return part.form == Form::AlterType ||
+           (!is_rewritten(settings, part) && !(columns_first && part.form == Form::AddColumn));
 }
 
 // What is instant, and what cannot be undone, goes together and last.
 void plan_rest(Draft &draft, const Settings &settings, const Statement &statement, bool columns_first)
 {
     List<std::string_view> sources(draft.arena);
+    Text before(draft.arena);
+    Text after(draft.arena);
     const Part *first = nullptr;
 
     for (const Part &part : statement.parts) {
-        if (!is_rewritten(settings, part) && !(columns_first && part.form == Form::AddColumn)) {
-            sources.push(part.source);
-            first = first == nullptr ? &part : first;
+        if (!comes_last(settings, part, columns_first)) {
+            continue;
+        }
+        sources.push(part.source);
+        first = first == nullptr || part.lock > first->lock ? &part : first;
+        if (is_rewritten(settings, part)) {
+            before << part.makes_room;
+            after << part.puts_back;
         }
     }
     if (first != nullptr) {
-        draft.act(StepKind::Instant, *first, first->lock, Work::Instant,
-                  draft.text({statement.head, draft.join(sources, ", ")}));
+        Step &step = draft.act(StepKind::Instant, *first, first->lock, Work::Instant,
+                               draft.text({before.str(), statement.head, draft.join(sources, ", "), after.str()}));
+        plan_after_types(draft, settings, statement, step);
     }
 }
 
@@ -109,7 +124,7 @@ namespace
 
 Ruling ruling_of(const Settings &settings, const Part &part, bool in_block)
 {
-    if (!part.hazard) {
+    if (!part.hazard || (part.only_in_block && !in_block)) {
         return Ruling::Pass;
     }
     const Action action = action_of(settings, part.rule);
@@ -230,12 +245,22 @@ std::string_view safe_sql(Arena arena, const Settings &settings, const Statement
     Text text(arena);
 
     for (const Part &finding : verdict.findings) {
+        if (finding.hint_is_whole && !finding.hint.empty() && action_of(settings, finding.rule) == Action::Reject) {
+            return finding.hint;
+        }
+    }
+    for (const Part &finding : verdict.findings) {
         for (const Part &part : statement.parts) {
             if (part.hazard && part.rule == finding.rule) {
                 return safe_sql(arena, settings, statement);
             }
         }
-        text << (text.empty() || finding.hint.empty() ? "" : "\n") << finding.hint;
+        // Several hazards of one statement share its SQL, if not the comment before it.
+        const std::size_t comment = finding.hint.starts_with("-- ") ? finding.hint.find('\n') + 1 : 0;
+        const std::string_view sql = part_of(finding.hint, comment, finding.hint.size() - comment);
+        if (text.str().find(sql) == std::string_view::npos) {
+            text << (text.empty() ? "" : "\n") << finding.hint;
+        }
     }
     return text.str();
 }

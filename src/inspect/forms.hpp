@@ -5,9 +5,6 @@
 namespace zdm::inspect
 {
 
-// Behind a call that a hint names.
-inline constexpr std::string_view kNotYet = "); -- this version does not have it yet; by hand: ";
-
 void alter_table(Case &c, const AlterTableStmt *stmt);
 void create_index(Case &c, const IndexStmt *stmt);
 void drop(Case &c, const DropStmt *stmt);
@@ -18,6 +15,21 @@ void vacuum(Case &c, const VacuumStmt *stmt);
 void rename(Case &c, const RenameStmt *stmt);
 // Everything that is instant but locks against others.
 void other(Case &c, const Node *utility);
+// Hazards beside those of locks; see notes.hpp.
+void take_notes(Case &c, const Node *utility);
+
+// Whether a row of pg_constraint is about the column.
+bool constrains(HeapTuple constraint, Relation catalog, AttrNumber column);
+// Whether something that depends on the column forbids a change of its type; then `part` says what, and what to do.
+bool forbidden(Case &c, const Look &look, AttrNumber column, core::Part *part);
+// A change of type in steps that a person can paste. `using_new`: the expression over a row called new, or empty.
+std::string_view change_type_by_hand(Case &c, Relation rel, const Look &look, AttrNumber column, std::string_view type,
+                                     std::string_view using_new);
+
+std::string_view rename_column_by_hand(Case &c, Relation rel, const Look &look, AttrNumber column,
+                                       const char *new_name);
+// The grants of a relation, for another one.
+std::string_view grants(Case &c, Oid relation, std::string_view to);
 
 // Constraint parts of ALTER TABLE. `part` comes with source, relation and lock.
 void add_constraint(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
@@ -50,6 +62,7 @@ std::string_view stop_fill_call(Case &c, const Look &look, std::string_view colu
 std::string_view no_fill_because(Case &c, const Look &look, Relation rel);
 std::string_view fill_by_hand(Case &c, const Look &look, const core::Part &part, std::string_view obstacle,
                               bool not_null);
+std::string_view filled_by_hand(Case &c, const Look &look, const core::Part &part, std::string_view obstacle);
 std::string_view generated_by_hand(Case &c, const NewColumn &where, std::string_view column, Oid type, int32 typmod,
                                    const Constraint *generated);
 std::string_view domain_by_hand(Case &c, const Look &look, std::string_view column, Oid domain, std::string_view value);
