@@ -76,6 +76,8 @@ void plan_partitioned_index(Draft &draft, const Part &part);
 // `primary`: PRIMARY KEY, else UNIQUE; over an index that is built first.
 void plan_key(Draft &draft, const Part &part, bool primary);
 void plan_drop_index(Draft &draft, const Part &part);
+void plan_refresh(Draft &draft, const Part &part);
+void plan_domain_check(Draft &draft, const Part &part);
 void plan_reindex(Draft &draft, const Part &part);
 
 // NOT NULL of all columns of the statement, in one scan.

@@ -18,6 +18,12 @@ void plan_part(Draft &draft, const Part &part, const Statement &statement)
     case Form::Reindex:
         plan_reindex(draft, part);
         break;
+    case Form::Refresh:
+        plan_refresh(draft, part);
+        break;
+    case Form::DomainCheck:
+        plan_domain_check(draft, part);
+        break;
     case Form::AddForeignKey:
         plan_foreign_key(draft, part, statement.head);
         break;

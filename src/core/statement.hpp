@@ -26,6 +26,8 @@ enum class Form : std::uint8_t {
     CreateIndex,
     DropIndex,
     Reindex,
+    Refresh,
+    DomainCheck,
     AddForeignKey,
     AddCheck,
     SetNotNull,

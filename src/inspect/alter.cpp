@@ -343,6 +343,9 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
                 want_partners(c, rel, cmd);
                 inspect_command(c, rel, future, look, stmt, cmd, pieces, &part, &further);
             }
+            if (!part.hazard) {
+                keep_elsewhere(c, rel, look, stmt, cmd, &part);
+            }
             statement.waits_long = statement.waits_long || is_concurrent_detach(cmd);
             statement.commits = statement.commits || is_concurrent_detach(cmd);
             part.rewritable = part.rewritable && pieces.found;

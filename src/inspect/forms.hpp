@@ -12,6 +12,12 @@ void drop_index(Case &c, const DropStmt *stmt);
 void reindex(Case &c, const ReindexStmt *stmt);
 void cluster(Case &c, const Node *utility);
 void vacuum(Case &c, const VacuumStmt *stmt);
+void refresh(Case &c, const RefreshMatViewStmt *stmt);
+void alter_domain(Case &c, const AlterDomainStmt *stmt);
+void move_all(Case &c, const AlterTableMoveAllStmt *stmt);
+// A command of ALTER TABLE that would copy the relation.
+void keep_elsewhere(Case &c, Relation rel, const Look &look, const AlterTableStmt *stmt, const AlterTableCmd *cmd,
+                    core::Part *part);
 void rename(Case &c, const RenameStmt *stmt);
 // Everything that is instant but locks against others.
 void other(Case &c, const Node *utility);

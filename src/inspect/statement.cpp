@@ -72,6 +72,15 @@ Finding facts(core::Arena arena, const Node *utility, std::string_view text, int
     case T_VacuumStmt:
         vacuum(c, castNode(VacuumStmt, utility));
         break;
+    case T_RefreshMatViewStmt:
+        refresh(c, castNode(RefreshMatViewStmt, utility));
+        break;
+    case T_AlterDomainStmt:
+        alter_domain(c, castNode(AlterDomainStmt, utility));
+        break;
+    case T_AlterTableMoveAllStmt:
+        move_all(c, castNode(AlterTableMoveAllStmt, utility));
+        break;
     case T_RenameStmt:
         rename(c, castNode(RenameStmt, utility));
         break;

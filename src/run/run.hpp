@@ -61,6 +61,9 @@ void require_workers();
 // Raises if undoing the step would lose what others have written since.
 void require_undoable(const core::Step &step);
 
+// A plan that fits into the user's own transaction. False: Changed.
+bool execute_in_block(const core::Settings &settings, Patience &patience, const core::Plan &plan);
+
 // Runs a statement whose waits block nobody without lock_timeout: one that fires in the middle of a concurrent build
 // leaves an INVALID index.
 void unlimited(const pg::UtilityCall &call, std::string_view text, const core::Relation &relation, bool commits);
