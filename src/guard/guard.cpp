@@ -224,6 +224,10 @@ bool carry_out(Passage &passage)
 {
     const core::Statement &statement = passage.finding.statement;
 
+    if (passage.verdict.ruling != core::Ruling::Reject && passage.settings.mode != core::Mode::Warn &&
+        run::await_plans(passage.settings, passage.patience, statement, passage.in_block)) {
+        return false;
+    }
     warn(passage);
     switch (passage.verdict.ruling) {
     case core::Ruling::Reject:
@@ -238,7 +242,7 @@ bool carry_out(Passage &passage)
         if (passage.in_block) {
             return run::execute_in_block(passage.settings, passage.patience, plan);
         }
-        return run::execute(passage.settings, plan, static_cast<MemoryContext>(passage.arena.owner));
+        return run::execute(passage.settings, plan, statement, static_cast<MemoryContext>(passage.arena.owner));
     }
     case core::Ruling::Pass:
     case core::Ruling::Warn:

@@ -103,6 +103,17 @@ std::string_view bracket(Case &c, std::string_view source, std::string_view keyw
 // Whether valid constraints of the table prove that the column holds no NULL, as the server's own prover decides.
 bool proven_not_null(Relation rel, AttrNumber column);
 
+// The validated CHECKs of the table, as the prover wants them.
+List *valid_checks(Relation rel);
+
+// ALTER TABLE ... ATTACH or DETACH PARTITION. `rel` is the parent.
+void attach_partition(Case &c, Relation rel, const PartitionCmd *cmd, core::Part *part);
+void detach_partition(Case &c, Relation rel, const PartitionCmd *cmd, core::Part *part);
+// CREATE TABLE ... PARTITION OF.
+void create_partition(Case &c, const CreateStmt *stmt);
+// What the partition lacks of its parent's indexes and foreign keys, as statements in part->before.
+void what_attach_would_add(Case &c, Relation parent, Relation child, core::Part *part);
+
 // Whether a SELECT of ours would be allowed and see every row.
 bool may_select(Oid relation);
 // The same of its owner, as whom the keys of an index are computed.
@@ -111,9 +122,12 @@ bool owner_may_select(Oid relation);
 // The name PostgreSQL would choose for an index over these columns ("key", "idx"; "pkey" for null columns).
 char *choose_index_name(const char *table, Oid schema, List *columns, const char *label, bool constraint);
 
-// CREATE INDEX on a partitioned table: what each partition lacks, in part->partitions. False if PostgreSQL will refuse
-// it, or if another session holds one of them (then c.busy()).
-bool partitions_to_index(Case &c, Relation rel, const IndexStmt *analyzed, core::Part *part);
+// An index or a key of a partitioned table: what each partition lacks, in part->partitions. False if PostgreSQL will
+// refuse it, or if another session holds one of them (then c.busy()).
+bool partitions_to_index(Case &c, Relation rel, const IndexStmt *analyzed, bool constraint, core::Part *part);
+// ADD FOREIGN KEY on a partitioned table: the partitions that lack it. `keys`: the referenced columns.
+void partitions_to_reference(Case &c, Relation rel, Relation partner, const Constraint *constraint, List *keys,
+                             core::Part *part);
 
 // CREATE INDEX over an existing one that a failed build left behind: its qualified name, or empty.
 bool is_leftover(Case &c, Oid index, const Look &table, const IndexStmt *wanted);

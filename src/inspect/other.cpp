@@ -90,8 +90,10 @@ void create_table(Case &c, const CreateStmt *stmt)
     foreach (cell, stmt->inhRelations) {
         const auto *parent = lfirst_node(RangeVar, cell);
         Look look;
-        if (stmt->partbound != nullptr && look_at(c, parent, &look) && !look.hidden) {
-            want_named(c, parent, Lock::AccessExclusive, false);
+        if (stmt->partbound != nullptr && look_at(c, parent, &look, false) && !look.hidden) {
+            want(c, look, Lock::AccessExclusive, false);
+            c.out->statement.relation = look.relation;
+            create_partition(c, stmt);
             want(c, get_default_partition_oid(look.oid), Lock::AccessExclusive);
         }
     }

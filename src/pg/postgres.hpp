@@ -78,6 +78,8 @@ extern "C" {
 #include "parser/parse_utilcmd.h"
 #include "parser/parser.h"
 #include "parser/scanner.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
 #include "pgstat.h"
 #include "postmaster/autovacuum.h"
 #include "postmaster/bgworker.h"
