@@ -90,7 +90,7 @@ constexpr RuleRow kRules[] = {
      "PRIMARY KEY USING INDEX over nullable columns scans the table under a lock against reads and writes",
      "SET NOT NULL safely first"},
     {Rule::RedefinePrimaryKey, "redefine-primary-key", Class::Availability, Lock::AccessExclusive, Work::IndexBuild,
-     Action::Reject, false,
+     Action::Rewrite, true,
      "a primary key that is replaced in one statement is rebuilt under a lock against reads and writes",
      "CREATE UNIQUE INDEX CONCURRENTLY; DROP CONSTRAINT, ADD PRIMARY KEY USING INDEX in one short ALTER TABLE"},
     {Rule::DropPrimaryKey, "drop-primary-key", Class::Replication, Lock::AccessExclusive, Work::Instant, Action::Warn,

@@ -276,6 +276,9 @@ core::Part blank_part(Case &c, const Look &look, const AlterTableStmt *stmt, Alt
 void inspect_command(Case &c, Relation rel, Relation future, const Look &look, const AlterTableStmt *stmt,
                      AlterTableCmd *cmd, const Pieces &pieces, core::Part *part, core::List<core::Part> *further)
 {
+    if (cmd->subtype == AT_AddConstraint && redefine_key(c, future, look, stmt, castNode(Constraint, cmd->def), part)) {
+        return;
+    }
     if (refuse_entangled(c, look, stmt, cmd, pieces, part)) {
         return;
     }

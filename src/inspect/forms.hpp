@@ -92,6 +92,10 @@ void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constr
 void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
 void add_key_using_index(Case &c, Relation rel, const Look &look, const Constraint *constraint, core::Part *part);
 
+// ADD PRIMARY KEY beside a DROP CONSTRAINT of the one that is there. False if it is no such thing.
+bool redefine_key(Case &c, Relation rel, const Look &look, const AlterTableStmt *stmt, Constraint *constraint,
+                  core::Part *part);
+
 // The name the statement gives, or the one PostgreSQL would choose; the words then say it.
 void name_it(Case &c, core::Part *part, const char *given, const char *chosen);
 // For part->nullable: a free name for the CHECK that proves it, and what undoes SET NOT NULL.
