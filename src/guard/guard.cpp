@@ -236,6 +236,10 @@ bool carry_out(Passage &passage)
 {
     const core::Statement &statement = passage.finding.statement;
 
+    if (passage.verdict.ruling != core::Ruling::Reject && passage.settings.mode != core::Mode::Warn &&
+        run::await_plans(passage.settings, passage.patience, statement, passage.in_block)) {
+        return false;
+    }
     warn(passage);
     switch (passage.verdict.ruling) {
     case core::Ruling::Reject:
@@ -248,7 +252,7 @@ bool carry_out(Passage &passage)
     case core::Ruling::Rewrite: {
         const core::Plan plan = core::plan(passage.arena, passage.settings, statement);
         pg::report(NOTICE, pg::kRewritten, core::rewritten(passage.arena, statement, passage.verdict, plan));
-        return run::execute(passage.settings, plan, static_cast<MemoryContext>(passage.arena.owner));
+        return run::execute(passage.settings, plan, statement, static_cast<MemoryContext>(passage.arena.owner));
     }
     case core::Ruling::Pass:
     case core::Ruling::Warn:

@@ -294,4 +294,14 @@ inline std::uint32_t wait_event([[maybe_unused]] std::uint32_t *known, [[maybe_u
 #endif
 }
 
+// 17: "For inplace update durability, make heap_update() callers wait" has it ask whether a stronger lock will do.
+inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode)
+{
+#if PG_VERSION_NUM >= 170000
+    return LockHeldByMe(&tag, mode, false);
+#else
+    return LockHeldByMe(&tag, mode);
+#endif
+}
+
 } // namespace zdm::pg
