@@ -22,7 +22,10 @@ bool can_wait(Form form)
     case Form::AddPrimaryKey:
     case Form::AttachPartition:
         return true;
+    case Form::Refresh:
+    case Form::DomainCheck:
     case Form::AlterType:
+    case Form::RedefineKey:
     case Form::DetachPartition:
     case Form::CreatePartition:
         break;
@@ -46,7 +49,9 @@ Deferral deferred(Arena arena, const Settings &settings, const Statement &statem
 
     for (const Part &part : statement.parts) {
         const bool rewritten = part.hazard && part.rewritable && action_of(settings, part.rule) == Action::Rewrite;
-        made.possible = made.possible && (!rewritten || can_wait(part.form));
+        // Nor what is planned for the partitions of now: the transaction, or another, may add one before the job
+        // begins.
+        made.possible = made.possible && (!rewritten || (can_wait(part.form) && part.partitions.empty()));
     }
     return made;
 }
