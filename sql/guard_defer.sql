@@ -13,6 +13,10 @@ INSERT INTO t SELECT i, i, i, i FROM generate_series(1, 100) AS i;
 CREATE INDEX by_w ON t (w);
 CREATE TABLE bad (id int, v int, r int);
 INSERT INTO bad VALUES (1, NULL, 1), (2, 5, 2), (2, -6, 1000);
+CREATE TABLE parts (id int) PARTITION BY RANGE (id);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100);
+CREATE TABLE parts_rest PARTITION OF parts DEFAULT;
+INSERT INTO parts VALUES (1), (1000);
 CREATE VIEW now AS
     SELECT 'index ' || indexrelid::regclass || CASE WHEN indisvalid THEN '' ELSE ' INVALID' END
         FROM pg_index WHERE indrelid IN ('t'::regclass, 'bad'::regclass)
@@ -149,6 +153,20 @@ BEGIN;
 ALTER TABLE t ADD filled float8 DEFAULT random();
 \echo :SQLSTATE
 ROLLBACK;
+-- nor what is planned for the partitions of now, or may be used at once
+BEGIN;
+CREATE INDEX ON parts (id);
+\echo :SQLSTATE
+ROLLBACK;
+BEGIN;
+CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (200) TO (300);
+\echo :SQLSTATE
+ROLLBACK;
+BEGIN;
+ALTER TABLE parts ADD CONSTRAINT c CHECK (id >= 0);
+COMMIT;
+CALL zdm.wait();
+SELECT count(*), bool_and(convalidated) FROM pg_constraint WHERE conname = 'c' AND conrelid IN ('parts'::regclass, 'parts_1'::regclass);
 -- PostgreSQL's own errors are its own
 BEGIN;
 CREATE INDEX by_v ON t (r);

@@ -31,7 +31,6 @@ template <class S, class F> void each_field(S &step, F &&field)
     field("violation.constraint", step.violation.constraint);
     field("eager", step.eager);
     field("as_owner", step.as_owner);
-    field("by_hand", step.by_hand);
     field("only", step.only);
     field("partition", step.partition);
     field("partition_of", step.partition_of);
