@@ -10,6 +10,9 @@ void define(bool preloaded);
 // zdm.mode = off: the one test on the way of every statement. Touches no catalog.
 bool off();
 
+// zdm.max_dml_rows is set: the one test on the way of every query that is in no transaction block of ours.
+bool limits_dml();
+
 // The settings of now.
 core::Settings current();
 

@@ -36,6 +36,9 @@ void plan_part(Draft &draft, const Part &part, const Statement &statement)
             plan_key(draft, part, true);
         }
         break;
+    case Form::Validate:
+        plan_validate(draft, part, statement.head);
+        break;
     case Form::SetNotNull:
     case Form::Other:
     case Form::AddColumn:

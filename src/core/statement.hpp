@@ -31,6 +31,7 @@ enum class Form : std::uint8_t {
     SetNotNull,
     AddUnique,
     AddPrimaryKey,
+    Validate, // scans under a lock that blocks nobody, unless a stronger one is held already
 };
 
 // One command of a statement: ALTER TABLE has several, everything else one.

@@ -173,7 +173,7 @@ void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constr
     Look partner;
     bool sound = false;
 
-    if (constraint->pktable == nullptr || !look_at(c, constraint->pktable, &partner)) {
+    if (constraint->pktable == nullptr || !look_at(c, constraint->pktable, &partner) || (look.empty && partner.empty)) {
         return;
     }
     with_relation(c, partner.oid, [&](Relation other) { sound = match_columns(c, rel, other, constraint, part); });

@@ -1,7 +1,7 @@
 #pragma once
 // From a parse tree and the catalog to facts. Reads only; the strongest lock it takes is ACCESS SHARE, given back
 // before it returns, so that what it says may be old news: decide, lock, decide again.
-#include "core/statement.hpp"
+#include "core/transaction.hpp"
 #include "pg/postgres.hpp"
 
 namespace zdm::inspect
@@ -22,9 +22,19 @@ enum class Purpose : std::uint8_t {
 };
 
 // `text` is the source of the utility statement, `location` where it starts in `query`, to which the tree's locations
-// refer. Raises PostgreSQL's own errors for names and expressions that do not fit.
+// refer. Raises PostgreSQL's own errors for names and expressions that do not fit. `small_bytes`: relations up to this
+// size count as empty.
 Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, const char *query,
-              Purpose purpose);
+              Purpose purpose, std::int64_t small_bytes);
+
+// What the statement will leave behind in its transaction. Before it runs: it may drop what this looks at.
+core::Footprint footprint(core::Arena arena, const Node *utility, const core::Statement &statement);
+
+// An UPDATE or DELETE of one table as a backfill or in batches of at most `rows`; words where it is neither.
+std::string_view batched(core::Arena arena, std::string_view text, const core::Relation &relation, int rows);
+
+// What the planner expects of a query.
+core::Query query_of(core::Arena arena, const PlannedStmt *planned, std::string_view text);
 
 // The relation that a statement of our concern is about, or null; whether it may be missing.
 const RangeVar *subject(const Node *utility, bool *may_be_missing);

@@ -12,6 +12,7 @@ struct Case {
     int location;          // offset of text in query
     const char *query;     // the string that parse locations refer to
     Purpose purpose;
+    std::int64_t small_bytes; // relations up to this size count as empty
     Finding *out;
     List *chosen = NIL; // names of constraints that this statement has been given by us
 
@@ -27,7 +28,7 @@ struct Look {
     char relkind = 0;
     bool hidden = false; // temporary, or created in this transaction: nobody else can want it
     bool catalog = false;
-    bool empty = false; // no pages, in no partition either
+    bool empty = false; // no pages, in no partition either; or no more than zdm.small_table_size
     bool owned = false;
     bool partition = false;
     bool has_children = false;

@@ -38,10 +38,10 @@ bool may_concern(const Node *utility)
 }
 
 Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, const char *query,
-              Purpose purpose)
+              Purpose purpose, std::int64_t small_bytes)
 {
     Finding finding;
-    Case c{arena, text, location, query, purpose, &finding};
+    Case c{arena, text, location, query, purpose, small_bytes, &finding};
 
     finding.statement.text = text;
     finding.statement.tag = CreateCommandName(const_cast<Node *>(utility));

@@ -220,4 +220,32 @@ inline std::uint32_t wait_event([[maybe_unused]] std::uint32_t *known, [[maybe_u
 #endif
 }
 
+// Whether this transaction holds just this lock. f4ece891f (17): "Add an orstronger argument to LockHeldByMe()".
+inline bool holds_lock(Oid relation, LOCKMODE mode)
+{
+    LOCKTAG tag;
+
+    SET_LOCKTAG_RELATION(tag, MyDatabaseId, relation);
+#if PG_VERSION_NUM >= 170000
+    return LockHeldByMe(&tag, mode, false);
+#else
+    return LockHeldByMe(&tag, mode);
+#endif
+}
+
+// A background worker of ours.
+inline bool in_own_worker()
+{
+    return MyBgworkerEntry != nullptr && strcmp(MyBgworkerEntry->bgw_library_name, "zdm") == 0;
+}
+
 } // namespace zdm::pg
+
+// 3eea7a0c97e9 (18): "Simplify executor's determination of whether to use parallelism" took `once` away.
+#if PG_VERSION_NUM >= 180000
+#define ZDM_EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count
+#define ZDM_EXECUTOR_RUN_ARGUMENTS query, direction, count
+#else
+#define ZDM_EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count, bool once
+#define ZDM_EXECUTOR_RUN_ARGUMENTS query, direction, count, once
+#endif
