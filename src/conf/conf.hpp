@@ -10,8 +10,10 @@ void define(bool preloaded);
 // zdm.mode = off: the one test on the way of every statement. Touches no catalog.
 bool off();
 
-// zdm.max_dml_rows is set: the one test on the way of every query that is in no transaction block of ours.
-bool limits_dml();
+// Single settings for the way of every query.
+int max_dml_rows();
+bool limits_lock_hold();
+core::Action action(core::Rule rule);
 
 // The settings of now.
 core::Settings current();

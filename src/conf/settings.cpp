@@ -32,7 +32,7 @@ int long_transaction_ms = 1000;
 int instant_timeout_ms = 30 * 1000;
 int small_table_kb = 0;
 int max_lock_hold_ms = 0;
-int max_dml_rows = 0;
+int max_rows = 0;
 int batch_time_ms = 25;
 bool run_jobs = true;
 int max_workers = 0;
@@ -179,7 +179,7 @@ void define(bool preloaded)
                             &max_lock_hold_ms, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("zdm.max_dml_rows",
                             "UPDATE and DELETE of more rows, by the planner's estimate, are rule unbatched-dml.",
-                            "0 is no limit.", &max_dml_rows, 0, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+                            "0 is no limit.", &max_rows, 0, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("zdm.batch_time", "What one batch of a backfill should take.", nullptr, &batch_time_ms, 25,
                             1, 60 * 1000, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
     DefineCustomBoolVariable("zdm.run_jobs", "Whether background jobs run.", "off ends every worker within one batch.",
@@ -191,7 +191,15 @@ void define(bool preloaded)
     MarkGUCPrefixReserved("zdm");
 }
 
-bool limits_dml() { return max_dml_rows > 0; }
+int max_dml_rows() { return max_rows; }
+
+bool limits_lock_hold() { return max_lock_hold_ms > 0; }
+
+core::Action action(core::Rule rule)
+{
+    const std::uint8_t wanted = overrides == nullptr ? kUnset : overrides->actions[static_cast<int>(rule)];
+    return wanted == kUnset ? core::row(rule).default_action : static_cast<Action>(wanted);
+}
 
 bool off() { return mode == static_cast<int>(core::Mode::Off); }
 
@@ -208,14 +216,12 @@ core::Settings current()
     now.instant_timeout_ms = instant_timeout_ms;
     now.small_table_bytes = small_table_kb < 0 ? -1 : static_cast<std::int64_t>(small_table_kb) * 1024;
     now.max_lock_hold_ms = max_lock_hold_ms;
-    now.max_dml_rows = max_dml_rows;
+    now.max_dml_rows = max_rows;
     now.batch_time_ms = batch_time_ms;
     now.run_jobs = run_jobs;
     now.max_workers = max_workers;
     for (int i = 0; i < core::kRuleCount; i++) {
-        const std::uint8_t wanted = overrides == nullptr ? kUnset : overrides->actions[i];
-        now.actions[i] =
-            wanted == kUnset ? core::row(static_cast<core::Rule>(i)).default_action : static_cast<Action>(wanted);
+        now.actions[i] = action(static_cast<core::Rule>(i));
     }
     return now;
 }

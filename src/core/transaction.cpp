@@ -209,9 +209,13 @@ const Held *first_change(const Footprint &past)
     return nullptr;
 }
 
+bool is_bulk(double rows_written, double cost, int max_dml_rows)
+{
+    return rows_written > (max_dml_rows > 0 ? max_dml_rows : kBulkRows) || (cost > kBulkCost && cost < kDisabledCost);
+}
+
 Statement judge_query(Arena arena, const Settings &settings, const Footprint &past, const Query &query)
 {
-    const double rows = settings.max_dml_rows > 0 ? settings.max_dml_rows : kBulkRows;
     const Held *changed = first_change(past);
     const Held *against_all = held_against_all(past);
     Statement statement;
@@ -228,7 +232,7 @@ Statement judge_query(Arena arena, const Settings &settings, const Footprint &pa
                                      "zdm.max_dml_rows is ", number(arena, settings.max_dml_rows), "."});
         part.hint = query.batched;
     }
-    if (changed != nullptr && (query.rows_written > rows || (query.cost > kBulkCost && query.cost < kDisabledCost))) {
+    if (changed != nullptr && is_bulk(query.rows_written, query.cost, settings.max_dml_rows)) {
         Part &part = note(&statement, Rule::DdlDmlMixed, query.relation, changed->lock);
         part.reason = concat(arena, {sql_name(changed->lock), " on ", changed->relation.name, "; about ",
                                      number(arena, query.rows_written), " rows to write, planner cost ",

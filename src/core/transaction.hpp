@@ -50,6 +50,9 @@ struct Query {
     std::string_view batched;
 };
 
+// Many rows to write, or much to read.
+bool is_bulk(double rows_written, double cost, int max_dml_rows);
+
 // The same for a query. Its notes are all there is to be judged.
 Statement judge_query(Arena arena, const Settings &settings, const Footprint &past, const Query &query);
 

@@ -179,6 +179,10 @@ bool carry_out(Passage &passage)
 {
     const core::Statement &statement = passage.finding.statement;
 
+    if (passage.verdict.ruling != core::Ruling::Reject && passage.settings.mode != core::Mode::Warn &&
+        run::await_plans(passage.settings, passage.patience, statement, passage.in_block)) {
+        return false;
+    }
     warn(judged(passage));
     switch (passage.verdict.ruling) {
     case core::Ruling::Reject:
@@ -190,7 +194,7 @@ bool carry_out(Passage &passage)
     case core::Ruling::Rewrite: {
         const core::Plan plan = core::plan(passage.arena, passage.settings, statement);
         pg::report(NOTICE, pg::kRewritten, core::rewritten(passage.arena, statement, passage.verdict, plan));
-        return run::execute(passage.settings, plan, static_cast<MemoryContext>(passage.arena.owner));
+        return run::execute(passage.settings, plan, statement, static_cast<MemoryContext>(passage.arena.owner));
     }
     case core::Ruling::Pass:
     case core::Ruling::Warn:
@@ -280,6 +284,9 @@ bool process(const pg::UtilityCall &call)
         look(passage);
     }
     if (passage.in_block) {
+        if (passage.finding.statement.opaque) {
+            inspect::add_all_held(passage.arena, &passage.footprint);
+        }
         note_holds(passage.footprint);
         note_deeds(passage.footprint);
         limit_hold();

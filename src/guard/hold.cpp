@@ -77,6 +77,10 @@ void limit_hold()
 void warn_of_hold()
 {
     core::Held held;
+
+    if (!conf::limits_lock_hold() || !has_record()) {
+        return;
+    }
     const core::Settings settings = conf::current();
     const TimestampTz since = changed_since(&held);
 

@@ -29,6 +29,16 @@ bool stands_aside(const QueryDesc *query, int flags)
            InSecurityRestrictedOperation() || InNoForceRLSOperation() || !guarded();
 }
 
+// By numbers alone: for most queries this is all.
+bool is_of_interest(const QueryDesc *query)
+{
+    const PlannedStmt *planned = query->plannedstmt;
+
+    return core::is_bulk(inspect::rows_written(planned),
+                         planned->planTree == nullptr ? 0 : planned->planTree->total_cost, conf::max_dml_rows()) ||
+           (has_record() && conf::action(core::Rule::StatementAfterAccessExclusive) != core::Action::Allow);
+}
+
 bool is_restore(const core::Settings &settings)
 {
     return settings.allow_safety_assured && application_name != nullptr && strcmp(application_name, "pg_restore") == 0;
@@ -82,14 +92,18 @@ void busy_while(MemoryContext statement)
 
 void look_at_query(const QueryDesc *query, int flags)
 {
-    if ((!conf::limits_dml() && !has_record()) || stands_aside(query, flags)) {
+    if (conf::max_dml_rows() == 0 && !has_record()) {
         return;
     }
-    const core::Settings settings = conf::current();
-    if (is_restore(settings)) {
+    const bool of_interest = is_of_interest(query);
+    if ((!of_interest && !conf::limits_lock_hold()) || stands_aside(query, flags)) {
         return;
     }
     warn_of_hold();
+    const core::Settings settings = conf::current();
+    if (!of_interest || is_restore(settings)) {
+        return;
+    }
 
     MemoryContext before = CurrentMemoryContext;
     MemoryContext mine = AllocSetContextCreate(before, "zdm query", ALLOCSET_SMALL_SIZES);

@@ -35,6 +35,14 @@ Pieces cut(Case &c, const AlterTableStmt *stmt)
     return pieces;
 }
 
+// These concern the parent, the partition and the default partition; the others are not even looked at.
+bool is_about_partition(const AlterTableStmt *stmt)
+{
+    const auto type = linitial_node(AlterTableCmd, stmt->cmds)->subtype;
+
+    return type == AT_AttachPartition || type == AT_DetachPartition || type == AT_DetachPartitionFinalize;
+}
+
 bool is_concurrent_detach(const AlterTableCmd *cmd)
 {
     return cmd->subtype == AT_DetachPartition && castNode(PartitionCmd, cmd->def)->concurrent;
@@ -297,6 +305,12 @@ void inspect_command(Case &c, Relation rel, Relation future, const Look &look, c
         part->name = quoted(c, cmd->name);
         alter_type(c, rel, look, cmd, part);
         break;
+    case AT_AttachPartition:
+        attach_partition(c, rel, castNode(PartitionCmd, cmd->def), part);
+        break;
+    case AT_DetachPartition:
+        detach_partition(c, rel, castNode(PartitionCmd, cmd->def), part);
+        break;
     case AT_ValidateConstraint:
         validate(c, rel, look, stmt, cmd, pieces, part);
         break;
@@ -312,7 +326,9 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
     core::Statement &statement = c.out->statement;
     Look look;
 
-    if (!look_at(c, stmt->relation, &look) || look.catalog || !look.owned) {
+    const bool deep = !is_about_partition(stmt);
+
+    if (!look_at(c, stmt->relation, &look, deep) || look.catalog || !look.owned) {
         c.out->aside = true;
         return;
     }
@@ -334,7 +350,7 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
 
     statement.relation = look.relation;
     statement.head = c.concat({"ALTER TABLE ", stmt->relation->inh ? "" : "ONLY ", look.relation.name, " "});
-    want(c, look, whole, stmt->relation->inh);
+    want(c, look, whole, stmt->relation->inh && deep);
     with_relation(c, look.oid, [&](Relation rel) {
         const Relation future = is_table ? future_of(rel, stmt) : rel;
         ListCell *cell = nullptr;

@@ -213,4 +213,26 @@ core::Footprint footprint(core::Arena arena, const Node *utility, const core::St
     return footprint;
 }
 
+void add_all_held(core::Arena arena, core::Footprint *footprint)
+{
+    Finding unused;
+    Case c{arena, "", 0, "", Purpose::Guard, 0, &unused};
+    const LockData *locks = GetLockStatusData();
+
+    for (int i = 0; i < locks->nelements; i++) {
+        const LockInstanceData &lock = locks->locks[i];
+        const LOCKTAG &tag = lock.locktag;
+        if (lock.pid != MyProcPid || tag.locktag_type != LOCKTAG_RELATION || tag.locktag_field1 != MyDatabaseId ||
+            tag.locktag_field2 < FirstNormalObjectId) {
+            continue;
+        }
+        for (LOCKMODE mode = AccessExclusiveLock; mode >= ShareLock; mode--) {
+            if ((lock.holdMask & LOCKBIT_ON(mode)) != 0) {
+                add_hold(c, {relation_of(c, tag.locktag_field2), lock_of(mode)}, true, footprint);
+                break;
+            }
+        }
+    }
+}
+
 } // namespace zdm::inspect

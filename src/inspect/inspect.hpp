@@ -30,10 +30,14 @@ Finding facts(core::Arena arena, const Node *utility, std::string_view text, int
 // What the statement will leave behind in its transaction. Before it runs: it may drop what this looks at.
 core::Footprint footprint(core::Arena arena, const Node *utility, const core::Statement &statement);
 
+// The locks of a statement that only PostgreSQL could know of, after it has run: adds what this session holds.
+void add_all_held(core::Arena arena, core::Footprint *footprint);
+
 // An UPDATE or DELETE of one table as a backfill or in batches of at most `rows`; words where it is neither.
 std::string_view batched(core::Arena arena, std::string_view text, const core::Relation &relation, int rows);
 
 // What the planner expects of a query.
+double rows_written(const PlannedStmt *planned);
 core::Query query_of(core::Arena arena, const PlannedStmt *planned, std::string_view text);
 
 // The relation that a statement of our concern is about, or null; whether it may be missing.

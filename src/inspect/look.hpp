@@ -37,8 +37,9 @@ struct Look {
 };
 
 // Looks at a relation. False if there is none, or if it is busy (then c.busy()).
-bool look_at(Case &c, const RangeVar *name, Look *look);
-bool look_at(Case &c, Oid oid, Look *look);
+// `deep`: its size counts what is below it, which costs a look at each partition.
+bool look_at(Case &c, const RangeVar *name, Look *look, bool deep = true);
+bool look_at(Case &c, Oid oid, Look *look, bool deep = true);
 
 // Runs body with the relation open under ACCESS SHARE, given back at the end. False if it is gone or busy.
 template <class F> bool with_relation(Case &c, Oid oid, F &&body);

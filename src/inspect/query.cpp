@@ -10,7 +10,7 @@ namespace zdm::inspect
 namespace
 {
 
-double rows_written(const PlannedStmt *planned, const ModifyTable **target)
+double sum_of_rows(const PlannedStmt *planned, const ModifyTable **target)
 {
     double rows = 0;
     ListCell *cell = nullptr;
@@ -72,6 +72,12 @@ bool is_private(Oid oid)
 
 } // namespace
 
+double rows_written(const PlannedStmt *planned)
+{
+    const ModifyTable *target = nullptr;
+    return sum_of_rows(planned, &target);
+}
+
 core::Query query_of(core::Arena arena, const PlannedStmt *planned, std::string_view text)
 {
     Finding unused;
@@ -82,7 +88,7 @@ core::Query query_of(core::Arena arena, const PlannedStmt *planned, std::string_
 
     query.tag = GetCommandTagName(CreateCommandTag(reinterpret_cast<Node *>(const_cast<PlannedStmt *>(planned))));
     query.text = text;
-    query.rows_written = rows_written(planned, &target);
+    query.rows_written = sum_of_rows(planned, &target);
     query.cost = OidIsValid(read) ? planned->planTree->total_cost : 0;
     if (target != nullptr) {
         const Oid oid =

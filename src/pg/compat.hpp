@@ -259,17 +259,23 @@ inline std::uint32_t wait_event([[maybe_unused]] std::uint32_t *known, [[maybe_u
 #endif
 }
 
-// Whether this transaction holds just this lock. f4ece891f (17): "Add an orstronger argument to LockHeldByMe()".
-inline bool holds_lock(Oid relation, LOCKMODE mode)
+// 17: "For inplace update durability, make heap_update() callers wait" has it ask whether a stronger lock will do.
+inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode)
 {
-    LOCKTAG tag;
-
-    SET_LOCKTAG_RELATION(tag, MyDatabaseId, relation);
 #if PG_VERSION_NUM >= 170000
     return LockHeldByMe(&tag, mode, false);
 #else
     return LockHeldByMe(&tag, mode);
 #endif
+}
+
+// Whether this transaction holds just this lock on a relation of this database.
+inline bool holds_lock(Oid relation, LOCKMODE mode)
+{
+    LOCKTAG tag;
+
+    SET_LOCKTAG_RELATION(tag, MyDatabaseId, relation);
+    return holds_lock(tag, mode);
 }
 
 // A background worker of ours.
