@@ -5,7 +5,7 @@ CREATE SCHEMA shape;
 RESET client_min_messages;
 SET search_path = shape;
 -- not what this is about
-\set quiet 'drop-table=allow, drop-view=allow, drop-table-fk-locks=allow, truncate=allow, drop-primary-key=allow, create-table-fk=allow'
+\set quiet 'drop-table=allow, drop-view=allow, drop-table-fk-locks=allow, truncate=allow, drop-primary-key=allow, drop-check=allow'
 SET zdm.rule_actions = :'quiet';
 \pset tuples_only on
 \pset format unaligned

@@ -97,8 +97,8 @@ struct Part {
     std::string_view fill;                  // the call that starts the job that fills it
     std::string_view stop_fill;             // what stops that job
     std::string_view finish;                // what is to be done once it is filled and NOT NULL, or empty
-    std::string_view before;                // change of type: what makes room for it in its own transaction
-    std::string_view after;                 // and what is put back
+    std::string_view makes_room;            // change of type: what makes room for it in its own transaction
+    std::string_view puts_back;             // and what is put back
     List<std::string_view> validate;        // constraints that came back NOT VALID, quoted
     std::string_view analyze;               // what to ANALYZE in the end
     std::string_view keeps;                 // ADD COLUMN: condition of rows for whose sake undo must leave the column
@@ -116,6 +116,7 @@ struct Part {
     bool mild_in_block = false; // in a transaction block its hazard is worth a warning, no more
     bool fine_in_block = false; // in a transaction block it is no hazard: what is safer cannot run there
     bool runs_in_block = false; // its plan is one transaction, and may be the user's
+    bool only_in_block = false; // a hazard in a transaction block alone
 };
 
 struct Statement {

@@ -2,11 +2,11 @@
 
 #include "conf/conf.hpp"
 #include "guard/assurance.hpp"
+#include "guard/at_commit.hpp"
 #include "guard/guard.hpp"
 #include "guard/hold.hpp"
 #include "guard/query.hpp"
 #include "guard/record.hpp"
-#include "guard/renames.hpp"
 #include "guard/tell.hpp"
 #include "inspect/inspect.hpp"
 #include "pg/compat.hpp"
@@ -72,18 +72,20 @@ void judge_in_transaction(Passage &passage)
     if ((!passage.in_block && !IsA(utility, CreateStmt)) || (passage.finding.aside && !IsA(utility, CreateStmt))) {
         return;
     }
-    passage.footprint = inspect::footprint(passage.arena, utility, statement);
+    passage.footprint = inspect::footprint(passage.arena, passage.settings, utility, statement);
     core::judge_shape(passage.arena, record(passage.arena), passage.footprint, &statement);
-    passage.finding.aside = passage.finding.aside && statement.notes.empty();
+    for (const core::Part &note : statement.notes) {
+        passage.finding.aside =
+            passage.finding.aside && core::action_of(passage.settings, note.rule) == core::Action::Allow;
+    }
 }
 
 // Looks and judges; waits for relations that somebody holds against readers.
 void look(Passage &passage)
 {
     for (;;) {
-        passage.finding =
-            inspect::facts(passage.arena, passage.call.planned->utilityStmt, passage.text, passage.location,
-                           passage.call.query, inspect::Purpose::Guard, passage.settings.small_table_bytes);
+        passage.finding = inspect::facts(passage.arena, passage.settings, passage.call.planned->utilityStmt,
+                                         passage.text, passage.location, passage.call.query, inspect::Purpose::Guard);
         if (passage.finding.busy.relation.oid == InvalidOid) {
             break;
         }
@@ -105,32 +107,55 @@ Judged judged(const Passage &passage)
             passage.in_block, passage.assured};
 }
 
-// Whether all that speaks against the statement is a rename of a table in a transaction that may yet make up for it.
-bool can_wait_for_commit(const Passage &passage)
+// Whether all that speaks against the statement may yet be made up for in its transaction block.
+bool all_can_wait(const Passage &passage)
 {
     for (const core::Part &part : passage.verdict.findings) {
-        if (part.rule != core::Rule::RenameTable) {
+        if (!can_wait_for_commit(part)) {
             return false;
         }
     }
-    return passage.in_block && passage.verdict.ruling == core::Ruling::Reject;
+    return passage.in_block &&
+           (passage.verdict.ruling == core::Ruling::Reject || passage.verdict.ruling == core::Ruling::Warn);
 }
 
-void judge_at_commit(Passage &passage)
+// Each relation by itself: one of them may be made up for.
+void wait_with_all(const Passage &passage, const core::Verdict *would)
 {
-    const core::Statement &statement = passage.finding.statement;
-    const core::Report report = core::rejected(passage.arena, passage.settings, statement, passage.verdict);
+    for (const core::Part &part : passage.verdict.findings) {
+        const core::Statement &statement = passage.finding.statement;
+        const bool reject = passage.verdict.ruling == core::Ruling::Reject;
+        core::Verdict one = passage.verdict;
+        one.findings = core::List<core::Part>(passage.arena);
+        one.findings.push(part);
+        one.weaker = core::List<core::Part>(passage.arena);
+        wait_for_commit(part, reject ? ERROR : WARNING,
+                        reject ? core::rejected(passage.arena, passage.settings, statement, one)
+                               : core::warned(passage.arena, passage.settings, statement, one, would),
+                        passage.text);
+    }
+}
 
-    note_rename(statement.relation.oid, report.message, report.detail, report.hint);
-    passage.judged_later = true;
+// What can wait for the end of the block is said there.
+void say(const Passage &passage)
+{
+    const bool later = passage.verdict.ruling == core::Ruling::Warn && all_can_wait(passage);
+
+    warn(judged(passage), later);
+    if (later && passage.settings.mode == core::Mode::Warn) {
+        const core::Verdict would = would_be(judged(passage));
+        wait_with_all(passage, &would);
+    } else if (later) {
+        wait_with_all(passage, nullptr);
+    }
 }
 
 // Under the locks: is it still the statement that was judged?
 bool still_holds(Passage &passage)
 {
     const inspect::Finding now =
-        inspect::facts(passage.arena, passage.call.planned->utilityStmt, passage.text, passage.location,
-                       passage.call.query, inspect::Purpose::Guard, passage.settings.small_table_bytes);
+        inspect::facts(passage.arena, passage.settings, passage.call.planned->utilityStmt, passage.text,
+                       passage.location, passage.call.query, inspect::Purpose::Guard);
     const core::Verdict verdict =
         core::judge(passage.arena, passage.settings, now.statement, passage.in_block, passage.assured);
 
@@ -183,13 +208,14 @@ bool carry_out(Passage &passage)
         run::await_plans(passage.settings, passage.patience, statement, passage.in_block)) {
         return false;
     }
-    warn(judged(passage));
+    say(passage);
     switch (passage.verdict.ruling) {
     case core::Ruling::Reject:
-        if (!can_wait_for_commit(passage)) {
+        if (!all_can_wait(passage)) {
             reject(judged(passage));
         }
-        judge_at_commit(passage);
+        wait_with_all(passage, nullptr);
+        passage.judged_later = true;
         break;
     case core::Ruling::Rewrite: {
         const core::Plan plan = core::plan(passage.arena, passage.settings, statement);
@@ -215,7 +241,7 @@ bool carry_out(Passage &passage)
 
 void at_transaction_event(XactEvent event, void *)
 {
-    renames_at_transaction_event(event);
+    at_commit_transaction_event(event);
     hold_at_transaction_event(event);
     record_at_transaction_event(event);
     assurance_at_transaction_event(event);
@@ -223,7 +249,7 @@ void at_transaction_event(XactEvent event, void *)
 
 void at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *)
 {
-    renames_at_subtransaction_event(event, mine, parent);
+    at_commit_subtransaction_event(event, mine, parent);
     record_at_subtransaction_event(event, mine, parent);
     hold_at_subtransaction_event(event);
 }
@@ -245,7 +271,7 @@ bool process(const pg::UtilityCall &call)
     }
     Passage passage{};
     passage.settings = conf::current();
-    if (is_restore(passage.settings)) {
+    if (is_restore(passage.settings) || !inspect::concerns(passage.settings, call.planned->utilityStmt)) {
         return false;
     }
 
@@ -285,7 +311,7 @@ bool process(const pg::UtilityCall &call)
     }
     if (passage.in_block) {
         if (passage.finding.statement.opaque) {
-            inspect::add_all_held(passage.arena, &passage.footprint);
+            inspect::add_all_held(passage.arena, passage.settings, &passage.footprint);
         }
         note_holds(passage.footprint);
         note_deeds(passage.footprint);

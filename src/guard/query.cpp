@@ -47,7 +47,7 @@ bool is_restore(const core::Settings &settings)
 void tell(core::Arena arena, const QueryDesc *query, const core::Settings &settings, const core::Footprint &past)
 {
     int location = 0;
-    core::Query facts = inspect::query_of(arena, query->plannedstmt,
+    core::Query facts = inspect::query_of(arena, settings, query->plannedstmt,
                                           inspect::source_of(arena, query->plannedstmt, query->sourceText, &location));
     const bool in_block = IsTransactionBlock() || has_record();
     core::Statement statement = core::judge_query(arena, settings, past, facts);

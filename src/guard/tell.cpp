@@ -6,21 +6,23 @@
 namespace zdm::guard
 {
 
-void warn(const Judged &judged)
+core::Verdict would_be(const Judged &judged)
+{
+    core::Settings rewriting = *judged.settings;
+
+    rewriting.mode = core::Mode::Rewrite;
+    return core::judge(judged.arena, rewriting, *judged.statement, judged.in_block, judged.assured);
+}
+
+void warn(const Judged &judged, bool later)
 {
     const core::Statement &statement = *judged.statement;
     const core::Verdict &verdict = *judged.verdict;
     const core::Settings &settings = *judged.settings;
-    core::Settings rewriting = settings;
-    core::Verdict would;
     const bool watching = settings.mode == core::Mode::Warn;
 
     if (!statement.warning.empty()) {
         pg::report(WARNING, pg::kWarned, {statement.warning, "", ""});
-    }
-    if (watching) {
-        rewriting.mode = core::Mode::Rewrite;
-        would = core::judge(judged.arena, rewriting, statement, judged.in_block, judged.assured);
     }
     if (!verdict.weaker.empty() && verdict.ruling != core::Ruling::Reject) {
         core::Verdict weaker;
@@ -28,7 +30,8 @@ void warn(const Judged &judged)
         weaker.weaker = core::List<core::Part>(judged.arena);
         pg::report(WARNING, pg::kWarned, core::warned(judged.arena, settings, statement, weaker, nullptr), judged.text);
     }
-    if (verdict.ruling == core::Ruling::Warn) {
+    if (verdict.ruling == core::Ruling::Warn && !later) {
+        const core::Verdict would = would_be(judged);
         pg::report(WARNING, pg::kWarned,
                    core::warned(judged.arena, settings, statement, verdict, watching ? &would : nullptr), judged.text);
     }

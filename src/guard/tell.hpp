@@ -17,7 +17,11 @@ struct Judged {
     bool assured;
 };
 
-void warn(const Judged &judged);
+// What mode rewrite would have done.
+core::Verdict would_be(const Judged &judged);
+
+// `later`: what the verdict is about will be said at another time.
+void warn(const Judged &judged, bool later = false);
 [[noreturn]] void reject(const Judged &judged);
 
 } // namespace zdm::guard

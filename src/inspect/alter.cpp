@@ -2,6 +2,7 @@
 #include "pg/postgres.hpp"
 
 #include "inspect/forms.hpp"
+#include "inspect/notes.hpp"
 #include "inspect/tokens.hpp"
 #include "pg/compat.hpp"
 #include "pg/memory.hpp"
@@ -363,6 +364,7 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
             if (is_table) {
                 want_partners(c, rel, cmd);
                 inspect_command(c, rel, future, look, stmt, cmd, pieces, &part, &further);
+                note_command(c, rel, look, stmt, cmd, pieces.found ? pieces.sources[i] : "", part.hazard);
             }
             statement.waits_long = statement.waits_long || is_concurrent_detach(cmd);
             statement.commits = statement.commits || is_concurrent_detach(cmd);

@@ -186,8 +186,8 @@ void keep_checks(Case &c, Relation rel, const Look &look, AttrNumber column, cor
         return;
     }
     refuse(part, core::Rule::AlterColumnTypeCheckRecheck, core::Work::Scan, "");
-    part->before = before.str();
-    part->after = after.str();
+    part->makes_room = before.str();
+    part->puts_back = after.str();
     part->rewritable = !inherited;
     if (inherited) {
         part->reason = "Children inherit a CHECK over it.";

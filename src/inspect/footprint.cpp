@@ -177,10 +177,11 @@ void of_create_index(Case &c, const IndexStmt *stmt, const core::Statement &stat
 
 } // namespace
 
-core::Footprint footprint(core::Arena arena, const Node *utility, const core::Statement &statement)
+core::Footprint footprint(core::Arena arena, const core::Settings &settings, const Node *utility,
+                          const core::Statement &statement)
 {
     Finding unused;
-    Case c{arena, "", 0, "", Purpose::Guard, 0, &unused};
+    Case c{arena, "", 0, "", Purpose::Guard, &unused, &settings};
     core::Footprint footprint(arena);
     const bool changes_schema =
         !IsA(utility, TruncateStmt) && !IsA(utility, LockStmt) && !IsA(utility, RefreshMatViewStmt);
@@ -213,10 +214,10 @@ core::Footprint footprint(core::Arena arena, const Node *utility, const core::St
     return footprint;
 }
 
-void add_all_held(core::Arena arena, core::Footprint *footprint)
+void add_all_held(core::Arena arena, const core::Settings &settings, core::Footprint *footprint)
 {
     Finding unused;
-    Case c{arena, "", 0, "", Purpose::Guard, 0, &unused};
+    Case c{arena, "", 0, "", Purpose::Guard, &unused, &settings};
     const LockData *locks = GetLockStatusData();
 
     for (int i = 0; i < locks->nelements; i++) {

@@ -10,6 +10,9 @@ namespace zdm::inspect
 // Whether statements of this kind can be of interest at all. By the node's tag, without the catalog.
 bool may_concern(const Node *utility);
 
+// The same with the settings: some are of interest to rules alone that nobody may have asked for.
+bool concerns(const core::Settings &settings, const Node *utility);
+
 struct Finding {
     core::Statement statement;
     bool aside = false; // nothing to guard: private objects, or PostgreSQL will refuse it before it locks
@@ -22,23 +25,25 @@ enum class Purpose : std::uint8_t {
 };
 
 // `text` is the source of the utility statement, `location` where it starts in `query`, to which the tree's locations
-// refer. Raises PostgreSQL's own errors for names and expressions that do not fit. `small_bytes`: relations up to this
-// size count as empty.
-Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, const char *query,
-              Purpose purpose, std::int64_t small_bytes);
+// refer. `settings` say which hazards are asked for. Raises PostgreSQL's own errors for names and expressions that do
+// not fit.
+Finding facts(core::Arena arena, const core::Settings &settings, const Node *utility, std::string_view text,
+              int location, const char *query, Purpose purpose);
 
 // What the statement will leave behind in its transaction. Before it runs: it may drop what this looks at.
-core::Footprint footprint(core::Arena arena, const Node *utility, const core::Statement &statement);
+core::Footprint footprint(core::Arena arena, const core::Settings &settings, const Node *utility,
+                          const core::Statement &statement);
 
 // The locks of a statement that only PostgreSQL could know of, after it has run: adds what this session holds.
-void add_all_held(core::Arena arena, core::Footprint *footprint);
+void add_all_held(core::Arena arena, const core::Settings &settings, core::Footprint *footprint);
 
 // An UPDATE or DELETE of one table as a backfill or in batches of at most `rows`; words where it is neither.
 std::string_view batched(core::Arena arena, std::string_view text, const core::Relation &relation, int rows);
 
 // What the planner expects of a query.
 double rows_written(const PlannedStmt *planned);
-core::Query query_of(core::Arena arena, const PlannedStmt *planned, std::string_view text);
+core::Query query_of(core::Arena arena, const core::Settings &settings, const PlannedStmt *planned,
+                     std::string_view text);
 
 // The relation that a statement of our concern is about, or null; whether it may be missing.
 const RangeVar *subject(const Node *utility, bool *may_be_missing);

@@ -78,10 +78,11 @@ double rows_written(const PlannedStmt *planned)
     return sum_of_rows(planned, &target);
 }
 
-core::Query query_of(core::Arena arena, const PlannedStmt *planned, std::string_view text)
+core::Query query_of(core::Arena arena, const core::Settings &settings, const PlannedStmt *planned,
+                     std::string_view text)
 {
     Finding unused;
-    Case c{arena, text, 0, "", Purpose::Guard, 0, &unused};
+    Case c{arena, text, 0, "", Purpose::Guard, &unused, &settings};
     core::Query query;
     const ModifyTable *target = nullptr;
     const Oid read = largest(planned);
