@@ -55,6 +55,9 @@ void plan_part(Draft &draft, const Settings &settings, const Part &part, const S
             plan_key(draft, part, true);
         }
         break;
+    case Form::Validate:
+        plan_validate(draft, part, statement.head);
+        break;
     case Form::AttachPartition:
     case Form::CreatePartition:
         plan_proven(draft, settings, part, statement.head);
