@@ -137,7 +137,7 @@ namespace
 
 Ruling ruling_of(const Settings &settings, const Part &part, bool in_block)
 {
-    if (!part.hazard) {
+    if (!part.hazard || (part.only_in_block && !in_block)) {
         return Ruling::Pass;
     }
     const Action action = action_of(settings, part.rule);
@@ -261,12 +261,22 @@ std::string_view safe_sql(Arena arena, const Settings &settings, const Statement
     Text text(arena);
 
     for (const Part &finding : verdict.findings) {
+        if (finding.hint_is_whole && !finding.hint.empty() && action_of(settings, finding.rule) == Action::Reject) {
+            return finding.hint;
+        }
+    }
+    for (const Part &finding : verdict.findings) {
         for (const Part &part : statement.parts) {
             if (part.hazard && part.rule == finding.rule) {
                 return safe_sql(arena, settings, statement);
             }
         }
-        text << (text.empty() || finding.hint.empty() ? "" : "\n") << finding.hint;
+        // Several hazards of one statement share its SQL, if not the comment before it.
+        const std::size_t comment = finding.hint.starts_with("-- ") ? finding.hint.find('\n') + 1 : 0;
+        const std::string_view sql = part_of(finding.hint, comment, finding.hint.size() - comment);
+        if (text.str().find(sql) == std::string_view::npos) {
+            text << (text.empty() ? "" : "\n") << finding.hint;
+        }
     }
     return text.str();
 }

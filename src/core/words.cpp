@@ -6,21 +6,6 @@ namespace zdm::core
 namespace
 {
 
-std::string_view size(Arena arena, std::uint64_t bytes)
-{
-    constexpr std::string_view kUnits[] = {" bytes", " kB", " MB", " GB", " TB"};
-    int unit = 0;
-
-    // As pg_size_pretty does: a unit lasts until 10240.
-    while (bytes >= 10240 && unit < 4) {
-        bytes = (bytes + 512) / 1024;
-        unit++;
-    }
-    Text text(arena);
-    text << static_cast<std::int64_t>(bytes) << kUnits[unit];
-    return text.str();
-}
-
 std::string_view purpose(Work work)
 {
     switch (work) {
@@ -76,8 +61,8 @@ std::string_view describe(Arena arena, const Part &part)
         text << rule.summary << "." << (part.reason.empty() ? "" : " ") << part.reason;
         return text.str();
     }
-    text << sql_name(part.lock) << " on " << part.relation.name << " (" << size(arena, part.relation.bytes) << ")"
-         << purpose(part.work) << "; blocks " << blocks(part.lock) << ".";
+    text << sql_name(part.lock) << " on " << part.relation.name << " (" << pretty_size(arena, part.relation.bytes)
+         << ")" << purpose(part.work) << "; blocks " << blocks(part.lock) << ".";
     if (!part.reason.empty()) {
         text << " " << part.reason;
     }
@@ -255,6 +240,21 @@ Report plan_is_open(Arena arena, std::int64_t job)
     report.message = message.str();
     report.hint = "SELECT * FROM zdm.uninstall_blockers() lists open plans and changes, with the call that ends each.";
     return report;
+}
+
+std::string_view pretty_size(Arena arena, std::uint64_t bytes)
+{
+    constexpr std::string_view kUnits[] = {" bytes", " kB", " MB", " GB", " TB"};
+    int unit = 0;
+
+    // As pg_size_pretty does: a unit lasts until 10240.
+    while (bytes >= 10240 && unit < 4) {
+        bytes = (bytes + 512) / 1024;
+        unit++;
+    }
+    Text text(arena);
+    text << static_cast<std::int64_t>(bytes) << kUnits[unit];
+    return text.str();
 }
 
 std::string_view duration(Arena arena, std::int64_t ms)

@@ -45,6 +45,9 @@ Report left_behind(Arena arena, std::string_view undo_sql, std::string_view why,
 Report plan_in_the_way(Arena arena, const Relation &relation, std::int64_t job, std::int64_t waited_ms, bool here);
 Report plan_is_open(Arena arena, std::int64_t job);
 
+// 8192 bytes, 48 kB, 5120 MB
+std::string_view pretty_size(Arena arena, std::uint64_t bytes);
+
 // 1.2 s, 85 ms, 2 min
 std::string_view duration(Arena arena, std::int64_t ms);
 

@@ -2,6 +2,7 @@
 #include "pg/postgres.hpp"
 
 #include "inspect/forms.hpp"
+#include "inspect/notes.hpp"
 #include "inspect/tokens.hpp"
 #include "pg/compat.hpp"
 #include "pg/memory.hpp"
@@ -361,6 +362,7 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
             if (is_table) {
                 want_partners(c, rel, cmd);
                 inspect_command(c, rel, future, look, stmt, cmd, pieces, &part, &further);
+                note_command(c, rel, look, stmt, cmd, pieces.found ? pieces.sources[i] : "", part.hazard);
             }
             if (!part.hazard) {
                 keep_elsewhere(c, rel, look, stmt, cmd, &part);

@@ -141,7 +141,7 @@ void alter_domain(Case &c, const AlterDomainStmt *stmt)
 
     if (!OidIsValid(domain) || get_typtype(domain) != TYPTYPE_DOMAIN ||
         (!checks && !validates && stmt->subtype != 'O') ||
-        (c.purpose == Purpose::Guard && !pg::owns_type(domain, GetUserId()))) {
+        (c.purpose == Purpose::Guard && !pg::owns_object(TypeRelationId, domain, GetUserId()))) {
         c.out->aside = true;
         return;
     }

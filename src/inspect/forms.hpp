@@ -21,6 +21,8 @@ void keep_elsewhere(Case &c, Relation rel, const Look &look, const AlterTableStm
 void rename(Case &c, const RenameStmt *stmt);
 // Everything that is instant but locks against others.
 void other(Case &c, const Node *utility);
+// Hazards beside those of locks; see notes.hpp.
+void take_notes(Case &c, const Node *utility);
 
 // Whether a row of pg_constraint is about the column.
 bool constrains(HeapTuple constraint, Relation catalog, AttrNumber column);

@@ -99,7 +99,9 @@ void create_table(Case &c, const CreateStmt *stmt)
     }
     const auto want_referenced = [&](const Node *node) {
         if (node != nullptr && IsA(node, Constraint) && castNode(Constraint, node)->contype == CONSTR_FOREIGN) {
+            const core::Relation about = c.out->statement.relation;
             want_named(c, castNode(Constraint, node)->pktable, Lock::ShareRowExclusive, true);
+            c.out->statement.relation = about; // the statement is about the new table
         }
     };
     foreach (cell, stmt->constraints) {
@@ -119,15 +121,27 @@ void create_table(Case &c, const CreateStmt *stmt)
 
 void truncate(Case &c, const TruncateStmt *stmt)
 {
+    List *emptied = NIL;
     ListCell *cell = nullptr;
 
     foreach (cell, stmt->relations) {
         auto *name = lfirst_node(RangeVar, cell);
         Look look;
-        if (want_named(c, name, Lock::AccessExclusive, name->inh) && stmt->behavior == DROP_CASCADE &&
-            look_at(c, name, &look)) {
-            want_referencing(c, look.oid);
+        if (want_named(c, name, Lock::AccessExclusive, name->inh) && look_at(c, name, &look)) {
+            emptied = list_concat_unique_oid(emptied, name->inh ? find_all_inheritors(look.oid, NoLock, nullptr)
+                                                                : list_make1_oid(look.oid));
         }
+    }
+    // What references what is emptied is emptied too, and so on.
+    while (stmt->behavior == DROP_CASCADE && emptied != NIL) {
+        List *more = heap_truncate_find_FKs(emptied);
+        if (more == NIL) {
+            break;
+        }
+        foreach (cell, more) {
+            want(c, lfirst_oid(cell), Lock::AccessExclusive);
+        }
+        emptied = list_concat(emptied, more);
     }
 }
 

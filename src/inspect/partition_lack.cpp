@@ -27,7 +27,7 @@ struct Lack {
 void add_before(Case &c, Lack &lack, std::string_view sql)
 {
     const auto *raw = linitial_node(RawStmt, raw_parser(pg::cstring(sql), RAW_PARSE_DEFAULT));
-    const Finding finding = facts(c.arena, raw->stmt, sql, 0, pg::cstring(sql), c.purpose);
+    const Finding finding = facts(c.arena, *c.settings, raw->stmt, sql, 0, pg::cstring(sql), c.purpose);
 
     if (finding.busy.relation.oid != InvalidOid) {
         c.out->busy = finding.busy;

@@ -22,7 +22,7 @@ SET ROLE plan_owner;
 -- one that is done
 ALTER TABLE t ALTER v SET NOT NULL;
 SELECT max(id) AS job FROM zdm.jobs \gset
-SELECT results_eq(format('SELECT kind, state, relation, description, owner::text, percent, workers, attempts, error FROM zdm.jobs WHERE id = %s', :job),
+SELECT results_eq(format('SELECT kind, state, relation, description, owner::text COLLATE "default", percent, workers, attempts, error FROM zdm.jobs WHERE id = %s', :job),
     $$VALUES ('ddl', 'done', 'planned.t', 'ALTER TABLE t ALTER v SET NOT NULL', 'plan_owner', 100.0, 0, 1, NULL::text)$$,
     'zdm.jobs tells what was done');
 SELECT results_eq(format($$SELECT step, phase, state, sql FROM zdm.steps WHERE job = %s$$, :job), $$VALUES
