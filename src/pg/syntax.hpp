@@ -64,8 +64,10 @@ struct ClusterCall {
 
 #if PG_VERSION_NUM >= 190000
 constexpr NodeTag kCluster = T_RepackStmt;
+constexpr bool kRepacks = true;
 #else
 constexpr NodeTag kCluster = T_ClusterStmt;
+constexpr bool kRepacks = false;
 #endif
 
 inline ClusterCall cluster_call(const Node *utility)
