@@ -361,11 +361,6 @@ void other(Case &c, const Node *utility)
     case T_LockStmt:
         lock_table(c, castNode(LockStmt, utility));
         break;
-    case T_RefreshMatViewStmt: {
-        const auto *stmt = castNode(RefreshMatViewStmt, utility);
-        want_named(c, stmt->relation, stmt->concurrent ? Lock::Exclusive : Lock::AccessExclusive, false);
-        break;
-    }
     case T_AlterObjectSchemaStmt:
         want_named(c, castNode(AlterObjectSchemaStmt, utility)->relation, Lock::AccessExclusive, false);
         break;
@@ -380,8 +375,6 @@ void other(Case &c, const Node *utility)
     case T_CreateStmt:
         create_table(c, castNode(CreateStmt, utility));
         break;
-    case T_AlterTableMoveAllStmt:
-    case T_AlterDomainStmt:
     case T_DropOwnedStmt:
         c.out->statement.opaque = true;
         break;

@@ -117,6 +117,15 @@ Finding facts(core::Arena arena, const core::Settings &settings, const Node *uti
     case T_VacuumStmt:
         vacuum(c, castNode(VacuumStmt, utility));
         break;
+    case T_RefreshMatViewStmt:
+        refresh(c, castNode(RefreshMatViewStmt, utility));
+        break;
+    case T_AlterDomainStmt:
+        alter_domain(c, castNode(AlterDomainStmt, utility));
+        break;
+    case T_AlterTableMoveAllStmt:
+        move_all(c, castNode(AlterTableMoveAllStmt, utility));
+        break;
     case T_RenameStmt:
         rename(c, castNode(RenameStmt, utility));
         break;
