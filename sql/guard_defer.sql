@@ -167,6 +167,13 @@ ALTER TABLE parts ADD CONSTRAINT c CHECK (id >= 0);
 COMMIT;
 CALL zdm.wait();
 SELECT count(*), bool_and(convalidated) FROM pg_constraint WHERE conname = 'c' AND conrelid IN ('parts'::regclass, 'parts_1'::regclass);
+-- VALIDATE in the transaction that has added the constraint
+BEGIN;
+ALTER TABLE t ADD CONSTRAINT later CHECK (v > -5) NOT VALID;
+ALTER TABLE t VALIDATE CONSTRAINT later;
+COMMIT;
+CALL zdm.wait();
+SELECT convalidated FROM pg_constraint WHERE conname = 'later';
 -- PostgreSQL's own errors are its own
 BEGIN;
 CREATE INDEX by_v ON t (r);

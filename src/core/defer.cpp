@@ -20,17 +20,12 @@ bool can_wait(Form form)
     case Form::SetNotNull:
     case Form::AddUnique:
     case Form::AddPrimaryKey:
+    case Form::Validate:
     case Form::AttachPartition:
         return true;
-    case Form::Refresh:
-    case Form::DomainCheck:
-    case Form::AlterType:
-    case Form::RedefineKey:
-    case Form::DetachPartition:
-    case Form::CreatePartition:
-        break;
+    default:
+        return false;
     }
-    return false;
 }
 
 // What the user has asked for stays if the rest fails; what only serves the rest goes.

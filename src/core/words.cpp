@@ -53,7 +53,8 @@ std::string_view rule_names(Arena arena, const Verdict &verdict)
 
 constexpr std::string_view kOutside =
     "Run it outside a transaction block, where it becomes the safe form by itself (Rails: disable_ddl_transaction!; "
-    "Django: atomic = False; Flyway: executeInTransaction=false; psql: without -1).";
+    "Django: atomic = False; Flyway: executeInTransaction=false; Alembic: autocommit_block(); goose: "
+    "-- +goose NO TRANSACTION; node-pg-migrate: pgm.noTransaction(); psql: without -1).";
 constexpr std::string_view kOrDefer =
     " Or SET zdm.in_transaction = 'defer': what is instant is done now, the rest by a "
     "background job after COMMIT.";
