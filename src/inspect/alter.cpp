@@ -232,7 +232,12 @@ void validate(Case &c, Relation rel, const Look &look, const AlterTableStmt *stm
         ReleaseSysCache(tuple);
     }
     const core::Lock whole = lock_of(AlterTableGetLockLevel(stmt->cmds));
-    if (validated || look.empty || !core::blocks_others(whole)) {
+    if (validated || look.empty) {
+        return;
+    }
+    part->form = HeapTupleIsValid(tuple) ? core::Form::Validate : part->form;
+    part->name = quoted(c, cmd->name);
+    if (!core::blocks_others(whole)) {
         return;
     }
     part->hazard = true;

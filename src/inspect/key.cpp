@@ -177,7 +177,8 @@ void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, co
         part->rewritable = false;
         part->reason = "A prebuilt index would enforce a DEFERRABLE constraint at once.";
         part->hint =
-            c.concat({"Add it without DEFERRABLE, or in a maintenance window with SET zdm.safety_assured = on"});
+            c.concat({"-- Without DEFERRABLE it is safe; with it, in a maintenance window:\n", reviewed(c, c.text)});
+        part->hint_is_whole = true;
     } else if (look.relkind == RELKIND_PARTITIONED_TABLE) {
         IndexStmt *stmt = index_of(c, look, constraint, columns);
         stmt->primary = primary;
