@@ -11,12 +11,22 @@ void plan_part(Draft &draft, const Settings &settings, const Part &part, const S
     switch (part.form) {
     case Form::CreateIndex:
         plan_create_index(draft, part);
+        if (!part.analyze.empty() && action_of(settings, Rule::AutoAnalyze) == Action::Rewrite) {
+            draft.act(StepKind::Long, part, Lock::ShareUpdateExclusive, Work::Instant,
+                      draft.text({"ANALYZE ", part.relation.name}));
+        }
         break;
     case Form::DropIndex:
         plan_drop_index(draft, part);
         break;
     case Form::Reindex:
         plan_reindex(draft, part);
+        break;
+    case Form::Refresh:
+        plan_refresh(draft, part);
+        break;
+    case Form::DomainCheck:
+        plan_domain_check(draft, part);
         break;
     case Form::AddForeignKey:
         if (part.partitions.empty()) {
@@ -35,6 +45,9 @@ void plan_part(Draft &draft, const Settings &settings, const Part &part, const S
             plan_partitioned_key(draft, part, false, statement.head);
         }
         break;
+    case Form::RedefineKey:
+        plan_redefined_key(draft, part);
+        break;
     case Form::AddPrimaryKey:
         if (part.definition.empty()) {
             // USING INDEX: once its columns are NOT NULL it is instant as written.
@@ -45,6 +58,9 @@ void plan_part(Draft &draft, const Settings &settings, const Part &part, const S
         } else {
             plan_key(draft, part, true);
         }
+        break;
+    case Form::Validate:
+        plan_validate(draft, part, statement.head);
         break;
     case Form::AttachPartition:
     case Form::CreatePartition:
@@ -65,7 +81,7 @@ void plan_part(Draft &draft, const Settings &settings, const Part &part, const S
 
 bool comes_last(const Settings &settings, const Part &part, bool columns_first)
 {
-    return part.form == Form::AlterType ||
+    return part.form == Form::AlterType || part.form == Form::RedefineKey ||
            (!is_rewritten(settings, part) && !(columns_first && part.form == Form::AddColumn));
 }
 
@@ -81,7 +97,7 @@ void plan_rest(Draft &draft, const Settings &settings, const Statement &statemen
         if (!comes_last(settings, part, columns_first)) {
             continue;
         }
-        sources.push(part.source);
+        sources.push(part.form == Form::RedefineKey && is_rewritten(settings, part) ? part.finish : part.source);
         first = first == nullptr || part.lock > first->lock ? &part : first;
         if (is_rewritten(settings, part)) {
             before << part.makes_room;
@@ -129,6 +145,9 @@ Ruling ruling_of(const Settings &settings, const Part &part, bool in_block)
     }
     const Action action = action_of(settings, part.rule);
     if (in_block && part.fine_in_block) {
+        return Ruling::Pass;
+    }
+    if (in_block && part.outside_only) {
         return Ruling::Pass;
     }
     if (action != Action::Allow && in_block && part.mild_in_block) {

@@ -46,7 +46,8 @@ std::string_view rule_names(Arena arena, const Verdict &verdict)
 
 constexpr std::string_view kOutside =
     "Run it outside a transaction block, where it becomes the safe form by itself (Rails: disable_ddl_transaction!; "
-    "Django: atomic = False; Flyway: executeInTransaction=false; psql: without -1).";
+    "Django: atomic = False; Flyway: executeInTransaction=false; Alembic: autocommit_block(); goose: "
+    "-- +goose NO TRANSACTION; node-pg-migrate: pgm.noTransaction(); psql: without -1).";
 
 } // namespace
 
@@ -197,6 +198,18 @@ Report left_behind(Arena arena, std::string_view undo_sql, std::string_view why,
     }
     report.detail = detail.str();
     report.hint = concat(arena, {undo_sql, ";"});
+    return report;
+}
+
+Report stays(Arena arena, const Step &step)
+{
+    Report report;
+
+    report.message =
+        step.by_hand
+            ? concat(arena, {"the change of ", step.relation.name, " cannot be undone and stays"})
+            : concat(arena, {"rows of ", step.relation.name, " hold values in its new column, which therefore stays"});
+    report.hint = concat(arena, {step.undo, ";"});
     return report;
 }
 

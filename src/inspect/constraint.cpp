@@ -74,8 +74,9 @@ void add_exclusion(Case &c, core::Part *part)
     part->hazard = true;
     part->rule = core::Rule::AddExcludeBlocking;
     part->work = core::Work::IndexBuild;
-    part->hint = c.concat({"CREATE TABLE a copy with the constraint, fill it, and swap the names; or, in a "
-                           "maintenance window, SET zdm.safety_assured = on"});
+    part->hint = c.concat({"-- Without the lock only in a new table, filled and swapped. In a maintenance window:\n",
+                           reviewed(c, c.text)});
+    part->hint_is_whole = true;
 }
 
 } // namespace
@@ -183,7 +184,9 @@ void add_constraint(Case &c, Relation rel, const Look &look, Constraint *constra
         ConstraintNameIsUsed(CONSTRAINT_RELATION, RelationGetRelid(rel), constraint->conname)) {
         return; // PostgreSQL's own error
     }
-    if (look.empty || constraint->skip_validation) {
+    // A small table may yet reference a large one, which the check reads as well.
+    const bool two_sides = constraint->contype == CONSTR_FOREIGN && look.relation.bytes > 0;
+    if ((look.empty && !two_sides) || constraint->skip_validation) {
         return;
     }
     switch (constraint->contype) {

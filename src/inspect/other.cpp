@@ -99,7 +99,9 @@ void create_table(Case &c, const CreateStmt *stmt)
     }
     const auto want_referenced = [&](const Node *node) {
         if (node != nullptr && IsA(node, Constraint) && castNode(Constraint, node)->contype == CONSTR_FOREIGN) {
+            const core::Relation about = c.out->statement.relation;
             want_named(c, castNode(Constraint, node)->pktable, Lock::ShareRowExclusive, true);
+            c.out->statement.relation = about; // the statement is about the new table
         }
     };
     foreach (cell, stmt->constraints) {
@@ -119,15 +121,27 @@ void create_table(Case &c, const CreateStmt *stmt)
 
 void truncate(Case &c, const TruncateStmt *stmt)
 {
+    List *emptied = NIL;
     ListCell *cell = nullptr;
 
     foreach (cell, stmt->relations) {
         auto *name = lfirst_node(RangeVar, cell);
         Look look;
-        if (want_named(c, name, Lock::AccessExclusive, name->inh) && stmt->behavior == DROP_CASCADE &&
-            look_at(c, name, &look)) {
-            want_referencing(c, look.oid);
+        if (want_named(c, name, Lock::AccessExclusive, name->inh) && look_at(c, name, &look)) {
+            emptied = list_concat_unique_oid(emptied, name->inh ? find_all_inheritors(look.oid, NoLock, nullptr)
+                                                                : list_make1_oid(look.oid));
         }
+    }
+    // What references what is emptied is emptied too, and so on.
+    while (stmt->behavior == DROP_CASCADE && emptied != NIL) {
+        List *more = heap_truncate_find_FKs(emptied);
+        if (more == NIL) {
+            break;
+        }
+        foreach (cell, more) {
+            want(c, lfirst_oid(cell), Lock::AccessExclusive);
+        }
+        emptied = list_concat(emptied, more);
     }
 }
 
@@ -210,6 +224,17 @@ bool has_cluster_index(Case &c, const Look &look, const char *name)
     return found;
 }
 
+// The same by a tool, or by REPACK where there is one.
+std::string_view repacked(Case &c, std::string_view table, const char *index)
+{
+    if (pg::kRepacks && !table.empty()) {
+        return c.concat({"REPACK (CONCURRENTLY) ", table, index == nullptr ? "" : " USING INDEX ",
+                         index == nullptr ? "" : quote_identifier(index), ";"});
+    }
+    return c.concat(
+        {"-- Without the lock by pg_repack or pg_squeeze. In a maintenance window:\n", reviewed(c, c.text)});
+}
+
 } // namespace
 
 void cluster(Case &c, const Node *utility)
@@ -233,11 +258,8 @@ void cluster(Case &c, const Node *utility)
         return;
     }
     c.out->statement.relation = look.relation;
-    core::Part part =
-        whole_statement(c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite,
-                        one ? c.concat({"Reorder it without the lock by pg_repack or pg_squeeze; ALTER TABLE ",
-                                        look.relation.name, " CLUSTER ON the index marks the order for them."})
-                            : "Reorder tables without the lock by pg_repack or pg_squeeze, one at a time.");
+    core::Part part = whole_statement(c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite,
+                                      repacked(c, one ? look.relation.name : "", call.by_index ? call.index : nullptr));
     part.hazard = !one || !look.empty;
     c.out->statement.parts.push(part);
     if (one) {
@@ -279,11 +301,10 @@ void vacuum(Case &c, const VacuumStmt *stmt)
             continue;
         }
         c.out->aside = false;
-        core::Part part =
-            whole_statement(c, &look, core::Rule::VacuumFull, core::Work::Rewrite,
-                            c.concat({"VACUUM ", look.relation.name,
-                                      "; it makes the space reusable without the lock. To give it back to the "
-                                      "operating system, use pg_repack or pg_squeeze."}));
+        core::Part part = whole_statement(c, &look, core::Rule::VacuumFull, core::Work::Rewrite,
+                                          c.concat({"-- It makes the space reusable; to give it back, ",
+                                                    pg::kRepacks ? "REPACK (CONCURRENTLY)" : "pg_repack or pg_squeeze",
+                                                    ".\nVACUUM ", look.relation.name, ";"}));
         part.hazard = !look.empty;
         c.out->statement.relation = look.relation;
         c.out->statement.parts.push(part);
@@ -347,11 +368,6 @@ void other(Case &c, const Node *utility)
     case T_LockStmt:
         lock_table(c, castNode(LockStmt, utility));
         break;
-    case T_RefreshMatViewStmt: {
-        const auto *stmt = castNode(RefreshMatViewStmt, utility);
-        want_named(c, stmt->relation, stmt->concurrent ? Lock::Exclusive : Lock::AccessExclusive, false);
-        break;
-    }
     case T_AlterObjectSchemaStmt:
         want_named(c, castNode(AlterObjectSchemaStmt, utility)->relation, Lock::AccessExclusive, false);
         break;
@@ -366,8 +382,6 @@ void other(Case &c, const Node *utility)
     case T_CreateStmt:
         create_table(c, castNode(CreateStmt, utility));
         break;
-    case T_AlterTableMoveAllStmt:
-    case T_AlterDomainStmt:
     case T_DropOwnedStmt:
         c.out->statement.opaque = true;
         break;

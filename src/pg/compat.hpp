@@ -74,6 +74,26 @@ inline bool is_except([[maybe_unused]] const FormData_pg_publication_rel *row)
 #endif
 }
 
+inline Oid namespace_of_type(Oid type)
+{
+    HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+    Oid schema = InvalidOid;
+
+    if (HeapTupleIsValid(tuple)) {
+        schema = reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple))->typnamespace;
+        ReleaseSysCache(tuple);
+    }
+    return schema;
+}
+
+// 18: "Reduce lock level for ALTER DOMAIN ... VALIDATE CONSTRAINT", to SHARE UPDATE EXCLUSIVE on the tables; before, it
+// was SHARE.
+#if PG_VERSION_NUM >= 180000
+constexpr bool kDomainValidateLetsWrite = true;
+#else
+constexpr bool kDomainValidateLetsWrite = false;
+#endif
+
 // 16: "Refactor aclcheck functions", c727f511b.
 inline bool may_use_schema(Oid schema, Oid role)
 {
@@ -304,4 +324,28 @@ inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode)
 #endif
 }
 
+// Whether this transaction holds just this lock on a relation of this database.
+inline bool holds_lock(Oid relation, LOCKMODE mode)
+{
+    LOCKTAG tag;
+
+    SET_LOCKTAG_RELATION(tag, MyDatabaseId, relation);
+    return holds_lock(tag, mode);
+}
+
+// A background worker of ours.
+inline bool in_own_worker()
+{
+    return MyBgworkerEntry != nullptr && strcmp(MyBgworkerEntry->bgw_library_name, "zdm") == 0;
+}
+
 } // namespace zdm::pg
+
+// 3eea7a0c97e9 (18): "Simplify executor's determination of whether to use parallelism" took `once` away.
+#if PG_VERSION_NUM >= 180000
+#define ZDM_EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count
+#define ZDM_EXECUTOR_RUN_ARGUMENTS query, direction, count
+#else
+#define ZDM_EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count, bool once
+#define ZDM_EXECUTOR_RUN_ARGUMENTS query, direction, count, once
+#endif
