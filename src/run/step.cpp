@@ -266,20 +266,32 @@ void require_valid(const core::Step &step)
     }
 }
 
-LockRelId lock_id(Oid relation) { return {relation, IsSharedRelation(relation) ? InvalidOid : MyDatabaseId}; }
+// The relation; or, where a command goes through all of them, the command: two at once would meet in the middle, each
+// with a snapshot for which the other waits.
+LOCKTAG tag_of(Oid relation)
+{
+    LOCKTAG tag;
+
+    if (relation == InvalidOid) {
+        SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, get_extension_oid("zdm", true), 1);
+    } else {
+        SET_LOCKTAG_RELATION(tag, IsSharedRelation(relation) ? InvalidOid : MyDatabaseId, relation);
+    }
+    return tag;
+}
 
 // Takes the lock of a concurrent command before it starts, and without a snapshot: a build that runs on the same table
 // waits for our snapshot while we wait for its lock, and one of us would die in the deadlock. Held by the session over
 // the commits that follow; an abort gives it back.
 void lock_first(std::string_view sql, int limit_ms, Oid relation)
 {
-    const LockRelId id = lock_id(relation);
+    const LOCKTAG tag = tag_of(relation);
 
     pg::drop_snapshots();
     pg::with_lock_settings(limit_ms, Min(DeadlockTimeout, 1000), [&] {
         watched(sql, [&] {
             InvalidateCatalogSnapshotConditionally();
-            LockRelationIdForSession(const_cast<LockRelId *>(&id), ShareUpdateExclusiveLock);
+            LockAcquire(&tag, ShareUpdateExclusiveLock, true, false);
         });
     });
     pg::commit_and_start();
@@ -287,8 +299,8 @@ void lock_first(std::string_view sql, int limit_ms, Oid relation)
 
 void unlock_after(Oid relation)
 {
-    LockRelId id = lock_id(relation);
-    UnlockRelationIdForSession(&id, ShareUpdateExclusiveLock);
+    const LOCKTAG tag = tag_of(relation);
+    LockRelease(&tag, ShareUpdateExclusiveLock, true);
 }
 
 void concurrent(const Run &run, const core::Step &step, store::StepTimes *times)
@@ -297,12 +309,12 @@ void concurrent(const Run &run, const core::Step &step, store::StepTimes *times)
     const TimestampTz asked = GetCurrentTimestamp();
     bool wanted = true;
 
+    lock_first(step.sql, 0, step.relation.oid);
+    if (known && is_needless(step)) {
+        unlock_after(step.relation.oid);
+        return;
+    }
     if (known) {
-        lock_first(step.sql, 0, step.relation.oid);
-        if (is_needless(step)) {
-            unlock_after(step.relation.oid);
-            return;
-        }
         require_same(step.relation);
     }
     const TimestampTz got = GetCurrentTimestamp();
@@ -318,9 +330,7 @@ void concurrent(const Run &run, const core::Step &step, store::StepTimes *times)
     if (!step.builds.empty()) {
         require_valid(step);
     }
-    if (known) {
-        unlock_after(step.relation.oid);
-    }
+    unlock_after(step.relation.oid);
     *times = {1, ms_between(asked, got), ms_between(got, GetCurrentTimestamp())};
 }
 
@@ -499,14 +509,10 @@ std::string_view drop_index_sql(const Run &run, Oid index)
 void unlimited(const pg::UtilityCall &call, std::string_view text, const core::Relation &relation, bool commits)
 {
     if (commits) {
-        if (relation.oid != InvalidOid) {
-            pg::commit_and_start();
-            lock_first(text, 0, relation.oid);
-        }
+        pg::commit_and_start();
+        lock_first(text, 0, relation.oid);
         patient_over_commits(text, 0, [&] { pg::run_next(call); });
-        if (relation.oid != InvalidOid) {
-            unlock_after(relation.oid);
-        }
+        unlock_after(relation.oid);
     } else {
         patient(text, [&] { pg::run_next(call); });
     }
