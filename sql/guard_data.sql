@@ -153,12 +153,6 @@ ALTER TABLE users DROP CONSTRAINT proof;
 COMMIT;
 ALTER TABLE users ADD CONSTRAINT proof CHECK (email IS NOT NULL) NOT VALID;
 ALTER TABLE users DROP CONSTRAINT proof;
--- but what says it for children too is not said by what does not
-BEGIN;
-ALTER TABLE users ADD CONSTRAINT alone CHECK (age > 0) NO INHERIT NOT VALID;
-ALTER TABLE users VALIDATE CONSTRAINT alone;
-ALTER TABLE users DROP CONSTRAINT users_age_check;
-ROLLBACK;
 ALTER TABLE users DROP CONSTRAINT users_pkey;
 \echo :SQLSTATE
 
