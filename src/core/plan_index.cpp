@@ -65,6 +65,7 @@ void plan_key(Draft &draft, const Part &part, bool primary)
     Part index = part;
     index.unique = true;
     index.only = false;
+    index.below = false; // a key of an inheritance parent knows nothing of its children
     plan_create_index(draft, index);
     draft.act(StepKind::Instant, part, Lock::AccessExclusive, Work::Instant,
               draft.text({"ALTER TABLE ", part.relation.name, " ADD CONSTRAINT ", part.name,
@@ -76,6 +77,7 @@ void plan_redefined_key(Draft &draft, const Part &part)
 {
     Part index = part;
 
+    index.below = false;
     if (part.probe) {
         index.label = part.constraint;
         probe_duplicates(draft, index);
