@@ -1,0 +1,397 @@
+#!/usr/bin/perl
+# The guard against the truth. Each statement in test/oracle/*.sql is executed by plain PostgreSQL in a transaction and
+# rolled back, with full and with empty tables; what it locked and what it worked through must be what zdm.explain says
+# in mode reject. Then the guard gets it: a rewrite must leave the catalogs that the plain statement would have left, a
+# hint with SQL must work when it is pasted, and get there too. Speaks TAP.
+#
+# A case file is SQL with marks:
+#   -- given                    the start, for all cases up to the next given
+#   -- first                    more of the start, for the next case only
+#   -- expect <rules>|nothing   the statements of one case, one or more lines each; after `;` in the mark:
+#       in a transaction        all of them in one block
+#       when empty <rules>      what is expected on empty tables (else nothing, or the same for what is not availability)
+#       error <sqlstate>        PostgreSQL itself refuses it
+#       since N, before N       majors that have it
+#       another end <why>       the hint does not lead to what the plain statement would have made
+# What a rule's name is matters only for who was caught: the locks and the work are measured in the same run.
+use strict;
+use warnings;
+use File::Basename qw(basename dirname);
+use File::Temp qw(tempfile);
+use JSON::PP;
+
+my $json = JSON::PP->new->canonical;
+my $here = dirname(__FILE__);
+my ($tests, $failed) = (0, 0);
+my %count = map { $_ => 0 } qw(statements hazardous harmless missed alarms unobserved rewrites hints prose);
+my %class; # of each rule
+my %seen;  # rules with a case
+
+exit(main(@ARGV));
+
+sub main
+{
+    my @files = @_ ? @_ : grep { basename($_) ne 'facts.sql' } sort glob("$here/*.sql");
+    my $major = int(run_sql("SELECT current_setting('server_version_num')::int / 10000") || 0);
+
+    run_sql("CREATE EXTENSION zdm;\n\\i $here/facts.sql");
+    %class = map { split /\|/ } split /\n/, run_sql('SELECT rule, class FROM zdm.rules');
+    foreach my $file (@files) {
+        print "# ", basename($file), "\n";
+        foreach my $case (read_cases($file)) {
+            next if $major < ($case->{since} // 0) || $major >= ($case->{before} // 99);
+            try_case($case);
+        }
+    }
+    check_rules_have_cases() unless @_;
+    print "1..$tests\n";
+    printf "# %d statements, %d hazardous and %d harmless; %d missed, %d false alarms\n",
+        @count{qw(statements hazardous harmless missed alarms)};
+    printf "# %d rewrites compared, %d hints executed, %d hints of prose; %d statements that no transaction can hold\n",
+        @count{qw(rewrites hints prose unobserved)};
+    return $failed > 0;
+}
+
+# ---- cases
+
+sub read_cases
+{
+    my ($file) = @_;
+    my ($given, $first, $case, $into, @cases) = ('', '');
+
+    open(my $in, '<:encoding(UTF-8)', $file) or die "$file: $!\n";
+    while (my $line = <$in>) {
+        if ($line =~ /^-- given\b/) {
+            ($given, $first) = ('', '');
+            $into = \$given;
+        } elsif ($line =~ /^-- first\b/) {
+            $first = '';
+            $into = \$first;
+        } elsif ($line =~ /^-- expect (.*)$/) {
+            $case = { read_mark("$file:$.", $1), given => $given, first => $first, text => '', name => basename($file) . ":$." };
+            $first = '';
+            push @cases, $case;
+            $into = \$case->{text};
+        } elsif ($into && $line !~ /^--/) {
+            $$into .= $line;
+        }
+    }
+    foreach my $each (@cases) {
+        # One statement ends where a line does.
+        $each->{statements} = [ grep { /\S/ } split /;[ ]*\n/, $each->{text} . "\n" ];
+        s/^\s+|\s+$//g foreach @{ $each->{statements} };
+    }
+    return @cases;
+}
+
+sub read_mark
+{
+    my ($where, $text) = @_;
+    my ($rules, @options) = split /\s*;\s*/, $text;
+    my %mark = (rules => [ rules_in($rules) ]);
+
+    foreach my $option (@options) {
+        if ($option eq 'in a transaction') { $mark{block} = 1 }
+        elsif ($option =~ /^when empty (.*)$/) { $mark{empty} = [ rules_in($1) ] }
+        elsif ($option =~ /^(since|before) (\d+)$/) { $mark{$1} = $2 }
+        elsif ($option =~ /^error (\w{5})$/) { $mark{error} = $1 }
+        elsif ($option =~ /^another end (.+)$/) { $mark{another_end} = $1 }
+        else { die "$where: what is \"$option\"?\n" }
+    }
+    return %mark;
+}
+
+sub rules_in { my ($text) = @_; return $text eq 'nothing' ? () : sort split /\s*,\s*/, $text }
+
+# ---- one case
+
+sub try_case
+{
+    my ($case) = @_;
+    my $expected = join(', ', @{ $case->{rules} }) || 'nothing';
+    my $what = $case->{text} =~ s/\s+/ /gr;
+
+    $count{statements}++;
+    $count{ @{ $case->{rules} } ? 'hazardous' : 'harmless' }++;
+    $seen{$_} = 1 foreach @{ $case->{rules} };
+    $case->{label} = "$case->{name} [$expected] " . (length($what) > 150 ? substr($what, 0, 150) . '...' : $what);
+
+    my $full = observe($case, 0);
+    my $empty = observe($case, 1);
+    check_observed($case, $full, $case->{rules}, '');
+    my @still = $case->{empty} ? @{ $case->{empty} } : grep { ($class{$_} // '') ne 'availability' } @{ $case->{rules} };
+    check_observed($case, $empty, \@still, ', empty');
+    return if grep { $_->{broken} } @$full;
+    check_guarded($case, $full);
+}
+
+# Runs the statements under plain PostgreSQL; for each: what explain says before, and what was observed.
+sub observe
+{
+    my ($case, $empty) = @_;
+    my @script = (start_of($case), $empty ? 'SELECT oracle.empty();' : ());
+    my @statements = @{ $case->{statements} };
+    my $block = $case->{block} ? 'true' : 'false';
+
+    push @script, "\\set ON_ERROR_STOP off", 'SELECT oracle.state() AS old \gset';
+    push @script, 'BEGIN;' if $case->{block};
+    for my $i (0 .. $#statements) {
+        my $quoted = quote($statements[$i]);
+        push @script,
+            (map { (
+                "SET zdm.mode = '$_';",
+                "SELECT '\@' || jsonb_build_object('at', $i, '$_', jsonb_agg(to_jsonb(e))) FROM zdm.explain($quoted, $block) e;",
+            ) } qw(reject rewrite)),
+            "SET zdm.mode = 'off';";
+        push @script, 'SELECT oracle.state() AS old \gset', 'BEGIN;' unless $case->{block};
+        push @script, 'SELECT oracle.state() AS before \gset', '\echo >', "$statements[$i];", "\\echo \@{\"at\": $i, \"sqlstate\": \":SQLSTATE\"}", '\echo <',
+            "SELECT '\@' || jsonb_build_object('at', $i, 'observed', oracle.observe(:'before', :'old'));";
+        if (!$case->{block}) {
+            push @script, 'ROLLBACK;';
+            push @script, "$statements[$i];" if $i < $#statements;
+        }
+    }
+    my $output = psql(join("\n", @script));
+    my @of = map { { statement => $_ } } @statements;
+    foreach my $line (split /\n/, $output) {
+        if ($line =~ /^\@(\{.*)/) {
+            my $said = $json->decode($1);
+            @{ $of[ $said->{at} ] }{ keys %$said } = values %$said;
+        }
+    }
+    # Whatever else was said is there to be shown.
+    $_->{output} = $output foreach @of;
+    return \@of;
+}
+
+sub start_of
+{
+    my ($case) = @_;
+    return ("SET client_min_messages = error;", "SET zdm.mode = 'off';", 'SELECT oracle.reset();', 'RESET client_min_messages;',
+        $case->{given}, $case->{first});
+}
+
+sub check_observed
+{
+    my ($case, $of, $rules, $variant) = @_;
+    my %reported;
+    my @hazards;
+
+    foreach my $one (@$of) {
+        my $state = $one->{sqlstate} // 'none';
+        if (($case->{error} && $one == $of->[-1] ? $case->{error} : '00000') ne $state && !unobservable($one)) {
+            $one->{broken} = 1 unless $variant;
+            return ok(0, "$case->{label}: runs$variant", "SQLSTATE $state", $one->{output});
+        }
+        if (!$one->{reject} || !$one->{rewrite}) {
+            return ok(0, "$case->{label}: is explained$variant", $one->{output});
+        }
+        $reported{$_} = 1 foreach map { @{ $_->{rules} } } @{ $one->{reject} };
+        push @hazards, @{ $one->{observed}{hazards} } if $one->{observed};
+        if ($state eq '00000') {
+            my @differences = differences($one);
+            ok(!@differences, "$case->{label}: explain agrees$variant" . ($#$of ? ", $one->{statement}" : ''), @differences);
+        } elsif (!$variant && unobservable($one)) {
+            $count{unobserved}++;
+        }
+    }
+    my @reported = sort keys %reported;
+    my $expected = join(', ', @$rules) || 'nothing';
+    my $got = join(', ', @reported) || 'nothing';
+    $count{missed}++ if grep { !$reported{$_} } @$rules;
+    $count{alarms}++ if grep { my $rule = $_; !grep { $_ eq $rule } @$rules } @reported;
+    ok($expected eq $got, "$case->{label}: reports $expected$variant", "reported: $got");
+    ok(0, "$case->{label}: called harmless$variant, and", @hazards) if @hazards && !@$rules && !@reported;
+}
+
+# Statements that commit by themselves.
+sub unobservable { my ($one) = @_; return ($one->{sqlstate} // '') eq '25001' }
+
+# Where zdm.explain and the server say different things.
+sub differences
+{
+    my ($one) = @_;
+    my ($said, $seen) = ($one->{reject}[0], $one->{observed});
+    my @differences;
+    my %said_lock = map { /^(\w+Lock) on (.+)$/ ? ($2 => $1) : () } split /\n/, $said->{detail} // '';
+    my ($lock, $seen_lock) = ($said->{lock} // '', $seen->{lock} // '');
+
+    # None of our business is what blocks nobody.
+    if ($lock ne $seen_lock && !($lock eq '' && !blocking($seen_lock))) {
+        push @differences, sprintf 'lock: explained %s, observed %s', $lock || 'none', $seen_lock || 'none';
+    }
+    my $blocks = $seen_lock eq 'AccessExclusiveLock' ? 'reads and writes' : blocking($seen_lock) ? 'writes' : 'nothing';
+    push @differences, "blocks: explained $said->{blocks}, observed $blocks" if $said->{blocks} ne $blocks;
+    push @differences, "work: explained $said->{work}, observed $seen->{work}" if $said->{work} ne $seen->{work};
+    foreach my $relation (sort keys %{ $seen->{locks} }) {
+        my $mode = $seen->{locks}{$relation};
+        next if !blocking($mode) || $relation eq ($said->{relation} // '');
+        push @differences, sprintf 'on %s: explained %s, observed %s', $relation, $said_lock{$relation} // 'none', $mode
+            if ($said_lock{$relation} // '') ne $mode;
+    }
+    foreach my $relation (sort keys %said_lock) {
+        push @differences, "on $relation: explained $said_lock{$relation}, observed none"
+            if blocking($said_lock{$relation}) && !$seen->{locks}{$relation};
+    }
+    push @differences, 'explained: ' . $json->encode($said), 'observed: ' . $json->encode($seen) if @differences;
+    return @differences;
+}
+
+sub blocking { my ($mode) = @_; return $mode =~ /^(Share|ShareRowExclusive|Exclusive|AccessExclusive)Lock$/ }
+
+# ---- what the guard makes of it
+
+sub check_guarded
+{
+    my ($case, $of) = @_;
+    my @verdicts = map { $_->{rewrite}[0]{verdict} } @$of;
+    my $plain;
+    my $end = sub {
+        return $plain //= facts_after($case, join('', map { "$_;\n" } statements_of($case)), 'off');
+    };
+
+    if (!$case->{block} && !grep { $_ eq 'reject' } @verdicts) {
+        if (grep { $_ eq 'rewrite' } @verdicts) {
+            $count{rewrites}++;
+            my $guarded = facts_after($case, join('', map { "$_;\n" } statements_of($case)), 'rewrite');
+            if (!same_end($case, 'rewritten', $end->(), $guarded)) { }
+            elsif ($guarded->{output} !~ /00ZDM/) { ok(0, "$case->{label}: says what it rewrites", $guarded->{output}) }
+        }
+    }
+    check_hint($case, $of, $end) if grep { $_ eq 'reject' || $_ eq 'warn' } @verdicts;
+}
+
+sub statements_of { my ($case) = @_; return ($case->{block} ? 'BEGIN' : (), @{ $case->{statements} }, $case->{block} ? 'COMMIT' : ()) }
+
+# The real message has the hint that explain has promised; pasted, it works.
+sub check_hint
+{
+    my ($case, $of, $end) = @_;
+    my $run = psql(join("\n", start_of($case), 'RESET zdm.mode;', '\set ON_ERROR_STOP off', '\set VERBOSITY verbose',
+        map({ "$_;" } statements_of($case))));
+    my @reports;
+
+    while ($run =~ /^(?:psql:\S+ )?(ERROR|WARNING):  (ZD\d\d\d|25001|01ZDM): (.*?)^LOCATION: /msg) {
+        my ($severity, $state, $rest) = ($1, $2, $3);
+        push @reports, { severity => $severity, state => $state, hint => $rest =~ /^HINT:  (.*)\z/ms ? $1 =~ s/\n\z//r : '' };
+    }
+    if (!@reports) {
+        return ok(0, "$case->{label}: is refused or warned about", $run);
+    }
+    my $promised = join("\n--\n", grep { defined && $_ ne '' } map { $_->{rewrite}[0]{verdict} =~ /^(reject|warn)$/ ? $_->{rewrite}[0]{hint} : undef } @$of);
+    my $real = join("\n--\n", grep { $_ ne '' } map { $_->{hint} } @reports);
+    if (@$of == 1) {
+        ok($promised eq $real, "$case->{label}: the hint is as explained", "explained: $promised", "real: $real");
+    }
+    foreach my $report (@reports) {
+        try_hint($case, $report, $end);
+    }
+}
+
+sub try_hint
+{
+    my ($case, $report, $end) = @_;
+    my $hint = $report->{hint};
+
+    if ($hint eq '') {
+        return ok($report->{severity} eq 'WARNING', "$case->{label}: has a hint");
+    }
+    if (!is_sql($hint)) {
+        $count{prose}++;
+        print "# prose: $case->{label}: ", $hint =~ s/\s+/ /gr, "\n";
+        return ok($report->{state} eq '25001' || $hint !~ /;|\b(ALTER TABLE|CREATE (UNIQUE )?INDEX|SELECT|VACUUM|BEGIN)\b/,
+            "$case->{label}: the hint is SQL or prose, not both", $hint);
+    }
+    $count{hints}++;
+    my $pasted = facts_after($case, "$hint\n", 'rewrite');
+    my $availability = !grep { ($class{$_} // '') ne 'availability' } @{ $case->{rules} };
+    if ($case->{another_end} || !$availability || @{ $case->{statements} } > 1) {
+        return ok(!$pasted->{errors}, "$case->{label}: the hint works", $hint, $pasted->{output});
+    }
+    same_end($case, 'hint', $end->(), $pasted, $hint);
+}
+
+# Whether PostgreSQL's grammar takes it.
+sub is_sql
+{
+    my ($hint) = @_;
+    return psql('\set VERBOSITY verbose' . "\nSELECT FROM zdm.explain(" . quote($hint) . ');') !~ /ERROR:  42601/;
+}
+
+sub same_end
+{
+    my ($case, $how, $plain, $other, @more) = @_;
+    my (%left, @differences);
+
+    $left{$_}++ foreach @{ $plain->{facts} };
+    foreach my $fact (@{ $other->{facts} }) {
+        $left{$fact} ? $left{$fact}-- : push @differences, "only $how: $fact";
+    }
+    foreach my $fact (sort keys %left) {
+        push @differences, "only plain: $fact" if $left{$fact} > 0;
+    }
+    return ok(!@differences && !$other->{errors} && @{ $plain->{facts} } > 0, "$case->{label}: $how, ends as plain PostgreSQL",
+        @more, $other->{errors} ? $other->{output} : (), @differences);
+}
+
+sub facts_after
+{
+    my ($case, $sql, $mode) = @_;
+    my $output = psql(join("\n", start_of($case), $mode eq 'off' ? '' : 'RESET zdm.mode;', '\set ON_ERROR_STOP off',
+        '\set VERBOSITY verbose', '\echo >', $sql, '\echo <', 'RESET zdm.mode;', "SET zdm.mode = 'off';", "SELECT '= ' || f FROM oracle.facts() f;"));
+    my ($said) = $output =~ /^>\n(.*)^<\n/ms;
+    return { output => $said // $output, errors => ($said // 'ERROR') =~ /^(psql:\S+ )?(ERROR|FATAL)/m ? 1 : 0,
+        facts => [ $output =~ /^= (.*)$/mg ] };
+}
+
+# ----
+
+sub check_rules_have_cases
+{
+    foreach my $rule (sort keys %class) {
+        ok($seen{$rule}, "rule $rule has a case") unless $class{$rule} eq 'style';
+    }
+}
+
+sub ok
+{
+    my ($good, $what, @why) = @_;
+
+    $tests++;
+    $failed++ unless $good;
+    print $good ? 'ok ' : 'not ok ', $tests, ' - ', $what =~ s/#/\\#/gr, "\n";
+    print map { "#   $_\n" } map { split /\n/ } @why unless $good;
+    return $good;
+}
+
+sub quote
+{
+    my ($text) = @_;
+    return "'" . $text =~ s/'/''/gr . "'" if $text !~ /\\/;
+    return 'E\'' . $text =~ s/([\\'])/\\$1/gr . "'";
+}
+
+# Runs a script and returns what it and the server said, in order.
+sub psql
+{
+    my ($script) = @_;
+    my ($out, $name) = tempfile('oracleXXXXXX', TMPDIR => 1, UNLINK => 1, SUFFIX => '.sql');
+
+    binmode($out, ':utf8');
+    print $out $script, "\n";
+    close($out);
+    open(my $in, '-|:encoding(UTF-8)', "psql -X -q -A -t -v ON_ERROR_STOP=1 -f $name 2>&1") or die "psql: $!\n";
+    local $/;
+    my $said = <$in>;
+    close($in);
+    unlink $name;
+    return $said =~ s/\Qpsql:$name\E:\d+: //gr;
+}
+
+sub run_sql
+{
+    my ($sql) = @_;
+    my $said = psql($sql);
+    die "$said\n" if $?;
+    return $said =~ s/\n\z//r;
+}
