@@ -84,7 +84,12 @@ SELECT :short FROM zdm.explain('CREATE INDEX ON t (v); ALTER TABLE t RENAME v TO
 RESET zdm.rule_actions;
 
 -- the rules
-SELECT rule, class, default_action, action, lock, blocks FROM zdm.rules ORDER BY rule COLLATE "C";
+SELECT rule, class, default_action, action, lock, blocks FROM zdm.rules
+WHERE rule IN ('create-index-blocking', 'rename-column', 'drop-table', 'prefer-text', 'ddl-dml-mixed', 'add-column-published')
+ORDER BY rule COLLATE "C";
+-- defaults follow the class
+SELECT class, default_action, count(*) > 0 AS some FROM zdm.rules
+WHERE class <> 'availability' GROUP BY 1, 2 ORDER BY 1;
 SELECT count(*) FROM zdm.rules WHERE summary IS NULL OR safe_form IS NULL OR summary = '' OR safe_form = '';
 SET zdm.rule_actions = 'rename-column=warn';
 SELECT rule, default_action, action FROM zdm.rules WHERE rule IN ('rename-column', 'set-not-null-scan') ORDER BY 1;

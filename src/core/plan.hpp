@@ -66,5 +66,7 @@ std::string_view script(Arena arena, const Plan &plan);
 
 // The safe SQL for people: the plan's steps, and the hints of parts that have none.
 std::string_view safe_sql(Arena arena, const Settings &settings, const Statement &statement);
+// The same where the verdict may be about nothing but notes: then their hints.
+std::string_view safe_sql(Arena arena, const Settings &settings, const Statement &statement, const Verdict &verdict);
 
 } // namespace zdm::core

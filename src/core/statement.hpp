@@ -69,6 +69,8 @@ struct Part {
     bool hint_is_whole = false; // hint stands for the whole statement
     bool composite = false;     // a column to be NOT NULL is a row: IS NULL would look into it
     bool probe = true;          // whether rows that break it can and may be looked for
+    bool mild_in_block = false; // in a transaction block its hazard is worth a warning, no more
+    bool runs_in_block = false; // its plan is one transaction, and may be the user's
 };
 
 struct Statement {
@@ -78,6 +80,7 @@ struct Statement {
     Relation relation;     // the main one; oid 0 if there is none
     List<Target> targets;  // locks as written, in the order in which they should be taken
     List<Part> parts;
+    List<Part> notes;         // hazards beside those of the commands, which no plan takes away
     bool opaque = false;      // locks relations that only PostgreSQL will find
     bool waits_long = false;  // concurrent forms: their waits block nobody and must not be cut short
     bool commits = false;     // as written it commits by itself: concurrent forms, VACUUM, CLUSTER, REINDEX

@@ -71,8 +71,9 @@ std::string_view describe(Arena arena, const Part &part)
     Text text(arena);
 
     text << "Rule " << rule.name << ": ";
-    if (part.relation.oid == 0) {
-        text << rule.summary << ".";
+    if (part.relation.oid == 0 || part.lock == Lock::None ||
+        (rule.cls != Class::Availability && rule.cls != Class::Compatibility)) {
+        text << rule.summary << "." << (part.reason.empty() ? "" : " ") << part.reason;
         return text.str();
     }
     text << sql_name(part.lock) << " on " << part.relation.name << " (" << size(arena, part.relation.bytes) << ")"
@@ -102,7 +103,7 @@ Report rejected(Arena arena, const Settings &settings, const Statement &statemen
         concat(arena, {subject(arena, statement),
                        " is refused: ", verdict.findings.empty() ? "" : row(verdict.findings[0].rule).summary});
     report.detail = describe(arena, verdict);
-    report.hint = safe_sql(arena, settings, statement);
+    report.hint = safe_sql(arena, settings, statement, verdict);
     return report;
 }
 
@@ -132,7 +133,7 @@ Report warned(Arena arena, const Settings &settings, const Statement &statement,
     report.message = concat(arena, {opening, subject(arena, statement), ": ",
                                     verdict.findings.empty() ? "" : row(verdict.findings[0].rule).summary});
     report.detail = describe(arena, verdict);
-    report.hint = safe_sql(arena, settings, statement);
+    report.hint = safe_sql(arena, settings, statement, verdict);
     return report;
 }
 

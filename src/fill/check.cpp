@@ -109,21 +109,22 @@ void check(Oid relation, const char *set_clause, const char *where_clause)
     }
     check_partition_key(root, columns);
 
-    const int nest = NewGUCNestLevel();
-    // A policy that hides rows from the job must fail here and not, row by row, in silence.
-    pg::set_local("row_security", "off");
-    pg::set_local("jit", "off");
-    const Parts parts = parts_of(relation);
-    for (int i = 0; i < parts.count; i++) {
-        check_part(relation, parts.oids[i], columns, set_clause, where_clause);
-    }
-    if (parts.count == 0) {
-        SPI_connect();
-        SPI_execute(psprintf("EXPLAIN %s", plain_statement(clauses_for(relation, relation, set_clause, where_clause))),
-                    false, 0);
-        SPI_finish();
-    }
-    AtEOXact_GUC(false, nest);
+    pg::with_settings([&] {
+        // A policy that hides rows from the job must fail here and not, row by row, in silence.
+        pg::set_local("row_security", "off");
+        pg::set_local("jit", "off");
+        const Parts parts = parts_of(relation);
+        for (int i = 0; i < parts.count; i++) {
+            check_part(relation, parts.oids[i], columns, set_clause, where_clause);
+        }
+        if (parts.count == 0) {
+            SPI_connect();
+            SPI_execute(
+                psprintf("EXPLAIN %s", plain_statement(clauses_for(relation, relation, set_clause, where_clause))),
+                false, 0);
+            SPI_finish();
+        }
+    });
     relation_close(root, NoLock);
 }
 

@@ -44,28 +44,22 @@ namespace
 template <class F> void as_owner(Work *work, F &&body)
 {
     MemoryContext outer = CurrentMemoryContext;
-    Oid user = InvalidOid;
-    int context = 0;
 
     if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(work->job.owner))) {
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
                 errmsg("the role that owns the job, OID %u, was dropped", work->job.owner));
     }
-    GetUserIdAndSecContext(&user, &context);
-    const int nest = NewGUCNestLevel();
-    apply_settings(work->job.settings, work->statements.key.more_path);
-    // What a job cannot see it must not skip.
-    pg::set_local("row_security", "off");
-    // Deferred triggers would fire at commit, when we are the superuser again; PostgreSQL refuses to queue
-    // them in a restricted operation. Here they fire when the UPDATE ends.
-    auto *immediate = makeNode(ConstraintsSetStmt);
-    AfterTriggerSetState(immediate);
-    SetUserIdAndSecContext(work->job.owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-    SPI_connect();
-    body();
-    SPI_finish();
-    SetUserIdAndSecContext(user, context);
-    AtEOXact_GUC(false, nest);
+    pg::as_role(work->job.owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION, [&] {
+        apply_settings(work->job.settings, work->statements.key.more_path);
+        // What a job cannot see it must not skip.
+        pg::set_local("row_security", "off");
+        // Deferred triggers would fire at commit, when we are the superuser again; PostgreSQL refuses to queue
+        // them in a restricted operation. Here they fire when the UPDATE ends.
+        AfterTriggerSetState(makeNode(ConstraintsSetStmt));
+        SPI_connect();
+        body();
+        SPI_finish();
+    });
     MemoryContextSwitchTo(outer);
 }
 

@@ -47,6 +47,7 @@ Finding facts(core::Arena arena, const Node *utility, std::string_view text, int
     finding.statement.tag = CreateCommandName(const_cast<Node *>(utility));
     finding.statement.targets = core::List<core::Target>(arena);
     finding.statement.parts = core::List<core::Part>(arena);
+    finding.statement.notes = core::List<core::Part>(arena);
 
     switch (nodeTag(utility)) {
     case T_AlterTableStmt:

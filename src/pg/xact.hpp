@@ -56,15 +56,18 @@ template <class F> void with_settings(F &&body)
     AtEOXact_GUC(true, nest);
 }
 
-// Runs body as another role, which cannot leave that role again. On ERROR the abort puts ours back.
-template <class F> void as_role(Oid role, F &&body)
+// Runs body as another role under its security context (SECURITY_... of miscadmin.h); whatever body sets ends with it,
+// also what a function called there means to set for the session. On ERROR the abort puts ours back.
+template <class F> void as_role(Oid role, int security, F &&body)
 {
     Oid user = InvalidOid;
     int context = 0;
 
     GetUserIdAndSecContext(&user, &context);
-    SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
-    with_settings(body);
+    SetUserIdAndSecContext(role, context | security);
+    const int nest = NewGUCNestLevel();
+    body();
+    AtEOXact_GUC(false, nest);
     SetUserIdAndSecContext(user, context);
 }
 

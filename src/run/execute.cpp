@@ -74,7 +74,7 @@ void probe(const core::Step &step)
     };
     pg::with_lock_settings(0, DeadlockTimeout, [&] {
         if (step.as_owner) {
-            pg::as_role(pg::owner_of(step.relation.oid), find);
+            pg::as_role(pg::owner_of(step.relation.oid), SECURITY_RESTRICTED_OPERATION, find);
         } else {
             find();
         }

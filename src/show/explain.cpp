@@ -192,7 +192,7 @@ void put_judged(const Session &session, Row row, const inspect::Finding &finding
     if (verdict.needs_own_transactions) {
         row.hint = core::needs_own_transactions(session.arena, session.settings, statement, verdict).hint;
     } else if (verdict.ruling != core::Ruling::Pass) {
-        row.hint = core::safe_sql(session.arena, session.settings, statement);
+        row.hint = core::safe_sql(session.arena, session.settings, statement, verdict);
     }
     put(session, row);
 }

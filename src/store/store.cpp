@@ -58,18 +58,13 @@ Oid keeper()
 template <class F> void as_keeper(F &&body)
 {
     MemoryContext outer = CurrentMemoryContext;
-    Oid user = InvalidOid;
-    int context = 0;
 
-    GetUserIdAndSecContext(&user, &context);
-    const int nest = NewGUCNestLevel();
-    pg::set_local("search_path", "pg_catalog, pg_temp");
-    SetUserIdAndSecContext(keeper(), context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-    SPI_connect();
-    body(outer);
-    SPI_finish();
-    SetUserIdAndSecContext(user, context);
-    AtEOXact_GUC(false, nest);
+    pg::as_role(keeper(), SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS, [&] {
+        pg::set_local("search_path", "pg_catalog, pg_temp");
+        SPI_connect();
+        body(outer);
+        SPI_finish();
+    });
     MemoryContextSwitchTo(outer);
 }
 

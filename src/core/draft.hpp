@@ -1,0 +1,68 @@
+#pragma once
+// A plan in the making, and what each family of statements puts into it.
+#include "core/plan.hpp"
+
+namespace zdm::core
+{
+
+// Collects steps: looking comes first, acting after it, so that a statement that must fail has changed nothing.
+struct Draft {
+    Arena arena;
+    List<Step> probes;
+    List<Step> acts;
+
+    explicit Draft(Arena a) : arena(a), probes(a), acts(a) {}
+
+    std::string_view text(std::initializer_list<std::string_view> pieces) { return concat(arena, pieces); }
+
+    std::string_view join(const List<std::string_view> &items, std::string_view between, std::string_view before = "",
+                          std::string_view after = "")
+    {
+        Text all(arena);
+        for (std::uint32_t i = 0; i < items.count; i++) {
+            all << (i == 0 ? "" : between) << before << items[i] << after;
+        }
+        return all.str();
+    }
+
+    Step &act(StepKind kind, const Part &part, Lock lock, Work work, std::string_view sql, std::string_view undo = "")
+    {
+        Step step;
+        step.kind = kind;
+        step.sql = sql;
+        step.undo = undo;
+        step.lock = lock;
+        step.work = work;
+        step.relation = part.relation;
+        step.also = List<Target>(arena);
+        return acts.push(step);
+    }
+
+    Step &probe(const Part &part, std::string_view sql, const Violation &violation)
+    {
+        Step step;
+        step.kind = StepKind::Probe;
+        step.sql = sql;
+        step.lock = Lock::AccessShare;
+        step.work = Work::Scan;
+        step.relation = part.relation;
+        step.violation = violation;
+        return probes.push(step);
+    }
+};
+
+// Whether this part runs by its safe plan and not as written.
+bool is_rewritten(const Settings &settings, const Part &part);
+
+void plan_create_index(Draft &draft, const Part &part);
+// `primary`: PRIMARY KEY, else UNIQUE; over an index that is built first.
+void plan_key(Draft &draft, const Part &part, bool primary);
+void plan_drop_index(Draft &draft, const Part &part);
+void plan_reindex(Draft &draft, const Part &part);
+
+// NOT NULL of all columns of the statement, in one scan.
+void plan_not_null(Draft &draft, const Settings &settings, const Statement &statement);
+void plan_check(Draft &draft, const Part &part, std::string_view head);
+void plan_foreign_key(Draft &draft, const Part &part, std::string_view head);
+
+} // namespace zdm::core
