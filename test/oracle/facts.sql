@@ -62,24 +62,30 @@ AS $$
             AND (heap IS NULL OR (before -> 'relations' -> heap ->> 'pages')::int > 0
                 AND (s -> 'relations' -> heap ->> 'pages')::int > 0)
         UNION ALL
-        SELECT key::oid, heap.oid, value ->> 'name', 'index build'
-        FROM now, jsonb_each(s -> 'relations') JOIN was AS heap ON heap.oid = (value ->> 'indexed')::oid
-        WHERE NOT before -> 'relations' ? key AND value ->> 'kind' = 'i' AND (heap.value ->> 'pages')::int > 0
+        SELECT made.key::oid, heap.oid, made.value ->> 'name', 'index build'
+        FROM now, jsonb_each(s -> 'relations') AS made JOIN was AS heap ON heap.oid = (made.value ->> 'indexed')::oid
+        WHERE NOT before -> 'relations' ? made.key AND made.value ->> 'kind' = 'i' AND (heap.value ->> 'pages')::int > 0
             AND (s -> 'relations' -> heap.oid::text ->> 'pages')::int > 0
             -- Unless it has taken over another's file.
-            AND NOT EXISTS (SELECT FROM was w WHERE w.value -> 'file' = jsonb_each.value -> 'file')
+            AND NOT EXISTS (SELECT FROM was w WHERE w.value -> 'file' = made.value -> 'file')
     )
     SELECT jsonb_build_object(
+        'held', (SELECT coalesce(jsonb_agg(DISTINCT split_part(l, ' ', 2)), '[]')
+            FROM jsonb_object_keys(before -> 'locks') AS l JOIN was ON was.oid = split_part(l, ' ', 1)::oid),
         'lock', (SELECT mode FROM locks ORDER BY oracle.strength(mode) DESC LIMIT 1),
-        'locks', (SELECT coalesce(jsonb_object_agg(name, mode), '{}') FROM locks l
-            -- Who may not read the table asks for no index of it either.
-            WHERE NOT EXISTS (SELECT FROM locks h WHERE h.oid = l.indexed AND h.mode = 'AccessExclusiveLock')),
+        'locks', (SELECT coalesce(jsonb_object_agg(name, mode), '{}') FROM locks),
+        -- Who may not read the table asks for no index of it either.
+        'covered', (SELECT coalesce(jsonb_object_agg(was.value ->> 'name', true), '{}') FROM was
+            WHERE EXISTS (SELECT FROM locks h
+                WHERE h.oid = (was.value ->> 'indexed')::oid AND h.mode = 'AccessExclusiveLock')),
         'work', coalesce((SELECT work FROM works
             ORDER BY array_position(ARRAY['rewrite', 'index build', 'scan'], work) LIMIT 1), 'instant'),
         -- Work while others have to wait, whoever took the lock.
         'hazards', (SELECT coalesce(jsonb_agg(DISTINCT concat(work, ' of ', name, ' under ', split_part(l, ' ', 2))), '[]')
             FROM now, works, jsonb_object_keys(s -> 'locks') AS l
-            WHERE split_part(l, ' ', 1)::oid IN (works.oid, works.heap) AND oracle.strength(split_part(l, ' ', 2)) >= 5))
+            WHERE split_part(l, ' ', 1)::oid IN (works.oid, works.heap) AND oracle.strength(split_part(l, ' ', 2)) >=
+                -- Nobody writes a materialized view.
+                CASE before -> 'relations' -> works.oid::text ->> 'kind' WHEN 'm' THEN 8 ELSE 5 END))
 $$;
 
 CREATE FUNCTION oracle.reset() RETURNS void LANGUAGE plpgsql SET client_min_messages = error
@@ -94,6 +100,10 @@ BEGIN
     LOOP
         EXECUTE command;
     END LOOP;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'oracle_owner') THEN
+        DROP OWNED BY oracle_owner;
+        DROP ROLE oracle_owner;
+    END IF;
     CREATE SCHEMA public;
     GRANT USAGE ON SCHEMA public TO PUBLIC;
 END
@@ -109,6 +119,11 @@ BEGIN
     IF tables IS NOT NULL THEN
         EXECUTE 'TRUNCATE ' || tables || ' CASCADE';
     END IF;
+    FOR tables IN SELECT oid::regclass::text FROM pg_class
+        WHERE oracle.is_users(relnamespace) AND relkind = 'm' AND relispopulated
+    LOOP
+        EXECUTE 'REFRESH MATERIALIZED VIEW ' || tables;
+    END LOOP;
 END
 $$;
 
@@ -139,7 +154,9 @@ AS $$
                 WHERE b.attrelid = a.attrelid AND b.attnum > 0 AND b.attnum <= a.attnum AND NOT b.attisdropped),
             format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attcollation::regcollation,
             pg_get_expr(d.adbin, d.adrelid), a.attidentity, a.attgenerated, a.attstorage, a.attcompression,
-            coalesce(to_jsonb(a) ->> 'attstattarget', '-1'), a.attoptions, a.attacl, a.attislocal, a.attinhcount,
+            coalesce(to_jsonb(a) ->> 'attstattarget', '-1'),
+            -- Some builds keep a number of their own there.
+            ARRAY(SELECT o FROM unnest(a.attoptions) AS o WHERE o !~ '^pg_'), a.attacl, a.attislocal, a.attinhcount,
             a.attmissingval)
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
             LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
