@@ -50,6 +50,8 @@ void probe_check(Draft &draft, const Part &part)
         violation);
 }
 
+} // namespace
+
 // The query that PostgreSQL's own RI_Initial_Check runs.
 void probe_foreign_key(Draft &draft, const Part &part)
 {
@@ -61,8 +63,9 @@ void probe_foreign_key(Draft &draft, const Part &part)
         sql << "CASE WHEN " << draft.join(part.columns, " OR ", "fk.", " IS NULL") << " THEN NULL ELSE ";
     }
     sql << "pg_catalog.concat_ws(', ', " << draft.join(part.columns, ", ", "fk.") << ")"
-        << (part.match_full && part.columns.count > 1 ? " END" : "") << " FROM ONLY " << part.relation.name
-        << " fk LEFT OUTER JOIN " << (part.only ? "ONLY " : "") << part.partner.name << " pk ON (";
+        << (part.match_full && part.columns.count > 1 ? " END" : "")
+        << (part.partitions.empty() ? " FROM ONLY " : " FROM ") << part.relation.name << " fk LEFT OUTER JOIN "
+        << (part.only ? "ONLY " : "") << part.partner.name << " pk ON (";
     for (std::uint32_t i = 0; i < part.columns.count; i++) {
         sql << (i == 0 ? "" : " AND ") << "pk." << part.partner_columns[i] << " " << part.equals[i] << " fk."
             << part.columns[i] << part.collations[i];
@@ -80,6 +83,9 @@ void probe_foreign_key(Draft &draft, const Part &part)
     violation.detail_if_null = "MATCH FULL does not allow mixing of null and nonnull key values.";
     draft.probe(part, sql.str(), violation);
 }
+
+namespace
+{
 
 void prove_and_set(Draft &draft, const Part &first, const List<std::string_view> &columns, std::string_view undo)
 {

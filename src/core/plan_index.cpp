@@ -74,8 +74,10 @@ void plan_key(Draft &draft, const Part &part, bool primary)
 
 void plan_drop_index(Draft &draft, const Part &part)
 {
-    draft.act(StepKind::Concurrent, part, Lock::ShareUpdateExclusive, Work::Instant,
-              draft.text({"DROP INDEX CONCURRENTLY ", part.qualified}));
+    draft
+        .act(StepKind::Concurrent, part, Lock::ShareUpdateExclusive, Work::Instant,
+             draft.text({"DROP INDEX CONCURRENTLY ", part.qualified}))
+        .drops = part.label;
 }
 
 void plan_reindex(Draft &draft, const Part &part)

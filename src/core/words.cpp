@@ -6,21 +6,6 @@ namespace zdm::core
 namespace
 {
 
-std::string_view size(Arena arena, std::uint64_t bytes)
-{
-    constexpr std::string_view kUnits[] = {" bytes", " kB", " MB", " GB", " TB"};
-    int unit = 0;
-
-    // As pg_size_pretty does: a unit lasts until 10240.
-    while (bytes >= 10240 && unit < 4) {
-        bytes = (bytes + 512) / 1024;
-        unit++;
-    }
-    Text text(arena);
-    text << static_cast<std::int64_t>(bytes) << kUnits[unit];
-    return text.str();
-}
-
 std::string_view purpose(Work work)
 {
     switch (work) {
@@ -76,8 +61,8 @@ std::string_view describe(Arena arena, const Part &part)
         text << rule.summary << "." << (part.reason.empty() ? "" : " ") << part.reason;
         return text.str();
     }
-    text << sql_name(part.lock) << " on " << part.relation.name << " (" << size(arena, part.relation.bytes) << ")"
-         << purpose(part.work) << "; blocks " << blocks(part.lock) << ".";
+    text << sql_name(part.lock) << " on " << part.relation.name << " (" << pretty_size(arena, part.relation.bytes)
+         << ")" << purpose(part.work) << "; blocks " << blocks(part.lock) << ".";
     if (!part.reason.empty()) {
         text << " " << part.reason;
     }
@@ -201,12 +186,63 @@ Report still_waiting(Arena arena, std::string_view sql, const List<Blocker> &blo
     return report;
 }
 
-Report left_behind(Arena arena, std::string_view undo_sql, std::string_view why)
+Report left_behind(Arena arena, std::string_view undo_sql, std::string_view why, std::int64_t job)
 {
     Report report;
+    Text detail(arena);
+
     report.message = concat(arena, {"a step could not be undone: ", why});
+    if (job != 0) {
+        detail << "Job " << job << " goes on with it in the background, if zdm was preloaded; see zdm.steps.";
+    }
+    report.detail = detail.str();
     report.hint = concat(arena, {undo_sql, ";"});
     return report;
+}
+
+Report plan_in_the_way(Arena arena, const Relation &relation, std::int64_t job, std::int64_t waited_ms, bool here)
+{
+    Report report;
+    Text message(arena);
+    Text detail(arena);
+
+    message << "job " << job << " on " << relation.name << " is not resolved yet";
+    if (waited_ms > 0) {
+        message << " after " << duration(arena, waited_ms);
+    }
+    report.message = message.str();
+    detail << "The session that ran this plan has ended in the middle of it; it is to be undone or finished first.";
+    report.detail = detail.str();
+    report.hint = here ? "Nobody does that in the background here: preload zdm, or send the statement outside a "
+                         "transaction block as a member of the job's owner."
+                       : "The views zdm.jobs and zdm.steps show what it waits for. Send the statement again later.";
+    return report;
+}
+
+Report plan_is_open(Arena arena, std::int64_t job)
+{
+    Report report;
+    Text message(arena);
+
+    message << "extension zdm cannot be dropped while job " << job << " is open";
+    report.message = message.str();
+    report.hint = "SELECT * FROM zdm.uninstall_blockers() lists open plans and changes, with the call that ends each.";
+    return report;
+}
+
+std::string_view pretty_size(Arena arena, std::uint64_t bytes)
+{
+    constexpr std::string_view kUnits[] = {" bytes", " kB", " MB", " GB", " TB"};
+    int unit = 0;
+
+    // As pg_size_pretty does: a unit lasts until 10240.
+    while (bytes >= 10240 && unit < 4) {
+        bytes = (bytes + 512) / 1024;
+        unit++;
+    }
+    Text text(arena);
+    text << static_cast<std::int64_t>(bytes) << kUnits[unit];
+    return text.str();
 }
 
 std::string_view duration(Arena arena, std::int64_t ms)

@@ -37,7 +37,14 @@ struct Blocker {
 std::string_view describe(Arena arena, const Blocker &blocker);
 Report lock_not_available(Arena arena, const Target &wanted, std::int64_t waited_ms, const List<Blocker> &blockers);
 Report still_waiting(Arena arena, std::string_view sql, const List<Blocker> &blockers);
-Report left_behind(Arena arena, std::string_view undo_sql, std::string_view why);
+// `job`: who will try again; 0: nobody.
+Report left_behind(Arena arena, std::string_view undo_sql, std::string_view why, std::int64_t job);
+// A plan whose session has died is in the way. `job`; `here`: nobody but this session could go on with it.
+Report plan_in_the_way(Arena arena, const Relation &relation, std::int64_t job, std::int64_t waited_ms, bool here);
+Report plan_is_open(Arena arena, std::int64_t job);
+
+// 8192 bytes, 48 kB, 5120 MB
+std::string_view pretty_size(Arena arena, std::uint64_t bytes);
 
 // 1.2 s, 85 ms, 2 min
 std::string_view duration(Arena arena, std::int64_t ms);

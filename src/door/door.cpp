@@ -33,6 +33,9 @@ static void zdm_object_access(ObjectAccessType access, Oid class_id, Oid object_
     if (access == OAT_POST_CREATE && class_id == RelationRelationId && sub_id == 0) {
         zdm::pg::note_created(object_id);
     }
+    if (access == OAT_DROP && class_id == RelationRelationId && sub_id == 0) {
+        zdm::run::before_drop(object_id);
+    }
     if (next_object_access != nullptr) {
         next_object_access(access, class_id, object_id, sub_id, arg);
     }

@@ -1,8 +1,8 @@
 #include "pg/postgres.hpp"
 
 #include "conf/conf.hpp"
+#include "guard/at_commit.hpp"
 #include "guard/guard.hpp"
-#include "guard/renames.hpp"
 #include "inspect/inspect.hpp"
 #include "pg/compat.hpp"
 #include "pg/memory.hpp"
@@ -62,8 +62,8 @@ struct Passage {
 void look(Passage &passage)
 {
     for (;;) {
-        passage.finding = inspect::facts(passage.arena, passage.call.planned->utilityStmt, passage.text,
-                                         passage.location, passage.call.query, inspect::Purpose::Guard);
+        passage.finding = inspect::facts(passage.arena, passage.settings, passage.call.planned->utilityStmt,
+                                         passage.text, passage.location, passage.call.query, inspect::Purpose::Guard);
         if (passage.finding.busy.relation.oid == InvalidOid) {
             break;
         }
@@ -115,6 +115,35 @@ void use_up_assurance(const Passage &passage)
     }
 }
 
+// Whether all that speaks against the statement may yet be made up for in its transaction block.
+bool all_can_wait(const Passage &passage)
+{
+    for (const core::Part &part : passage.verdict.findings) {
+        if (!can_wait_for_commit(part)) {
+            return false;
+        }
+    }
+    return passage.in_block &&
+           (passage.verdict.ruling == core::Ruling::Reject || passage.verdict.ruling == core::Ruling::Warn);
+}
+
+// Each relation by itself: one of them may be made up for.
+void wait_with_all(const Passage &passage, const core::Verdict *would)
+{
+    for (const core::Part &part : passage.verdict.findings) {
+        const core::Statement &statement = passage.finding.statement;
+        const bool reject = passage.verdict.ruling == core::Ruling::Reject;
+        core::Verdict one = passage.verdict;
+        one.findings = core::List<core::Part>(passage.arena);
+        one.findings.push(part);
+        one.weaker = core::List<core::Part>(passage.arena);
+        wait_for_commit(part, reject ? ERROR : WARNING,
+                        reject ? core::rejected(passage.arena, passage.settings, statement, one)
+                               : core::warned(passage.arena, passage.settings, statement, one, would),
+                        passage.text);
+    }
+}
+
 void warn(const Passage &passage)
 {
     const core::Statement &statement = passage.finding.statement;
@@ -136,7 +165,9 @@ void warn(const Passage &passage)
         pg::report(WARNING, pg::kWarned, core::warned(passage.arena, passage.settings, statement, weaker, nullptr),
                    passage.text);
     }
-    if (passage.verdict.ruling == core::Ruling::Warn) {
+    if (passage.verdict.ruling == core::Ruling::Warn && all_can_wait(passage)) {
+        wait_with_all(passage, watching ? &would : nullptr);
+    } else if (passage.verdict.ruling == core::Ruling::Warn) {
         pg::report(
             WARNING, pg::kWarned,
             core::warned(passage.arena, passage.settings, statement, passage.verdict, watching ? &would : nullptr),
@@ -156,31 +187,12 @@ void warn(const Passage &passage)
     pg_unreachable();
 }
 
-// Whether all that speaks against the statement is a rename of a table in a transaction that may yet make up for it.
-bool can_wait_for_commit(const Passage &passage)
-{
-    for (const core::Part &part : passage.verdict.findings) {
-        if (part.rule != core::Rule::RenameTable) {
-            return false;
-        }
-    }
-    return passage.in_block && passage.verdict.ruling == core::Ruling::Reject;
-}
-
-void judge_at_commit(Passage &passage)
-{
-    const core::Statement &statement = passage.finding.statement;
-    const core::Report report = core::rejected(passage.arena, passage.settings, statement, passage.verdict);
-
-    note_rename(statement.relation.oid, report.message, report.detail, report.hint);
-    passage.judged_later = true;
-}
-
 // Under the locks: is it still the statement that was judged?
 bool still_holds(Passage &passage)
 {
-    const inspect::Finding now = inspect::facts(passage.arena, passage.call.planned->utilityStmt, passage.text,
-                                                passage.location, passage.call.query, inspect::Purpose::Guard);
+    const inspect::Finding now =
+        inspect::facts(passage.arena, passage.settings, passage.call.planned->utilityStmt, passage.text,
+                       passage.location, passage.call.query, inspect::Purpose::Guard);
     const core::Verdict verdict =
         core::judge(passage.arena, passage.settings, now.statement, passage.in_block, passage.assured);
 
@@ -224,18 +236,23 @@ bool carry_out(Passage &passage)
 {
     const core::Statement &statement = passage.finding.statement;
 
+    if (passage.verdict.ruling != core::Ruling::Reject && passage.settings.mode != core::Mode::Warn &&
+        run::await_plans(passage.settings, passage.patience, statement, passage.in_block)) {
+        return false;
+    }
     warn(passage);
     switch (passage.verdict.ruling) {
     case core::Ruling::Reject:
-        if (!can_wait_for_commit(passage)) {
+        if (!all_can_wait(passage)) {
             reject(passage);
         }
-        judge_at_commit(passage);
+        wait_with_all(passage, nullptr);
+        passage.judged_later = true;
         break;
     case core::Ruling::Rewrite: {
         const core::Plan plan = core::plan(passage.arena, passage.settings, statement);
         pg::report(NOTICE, pg::kRewritten, core::rewritten(passage.arena, statement, passage.verdict, plan));
-        return run::execute(passage.settings, plan, static_cast<MemoryContext>(passage.arena.owner));
+        return run::execute(passage.settings, plan, statement, static_cast<MemoryContext>(passage.arena.owner));
     }
     case core::Ruling::Pass:
     case core::Ruling::Warn:
@@ -256,7 +273,7 @@ bool carry_out(Passage &passage)
 
 void at_transaction_end(XactEvent event, void *arg)
 {
-    renames_at_transaction_event(event);
+    at_commit_transaction_event(event);
     if (use_up_at_end && (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)) {
         use_up_at_end = false;
         conf::use_up_safety_assured();
@@ -269,7 +286,7 @@ void install()
 {
     RegisterXactCallback([](XactEvent event, void *arg) { at_transaction_end(event, arg); }, nullptr);
     RegisterSubXactCallback([](SubXactEvent event, SubTransactionId mine, SubTransactionId parent,
-                               void *arg) { renames_at_subtransaction_event(event, mine, parent); },
+                               void *arg) { at_commit_subtransaction_event(event, mine, parent); },
                             nullptr);
 }
 
@@ -282,7 +299,7 @@ bool process(const pg::UtilityCall &call)
     }
     Passage passage{};
     passage.settings = conf::current();
-    if (is_restore(passage.settings)) {
+    if (is_restore(passage.settings) || !inspect::concerns(passage.settings, call.planned->utilityStmt)) {
         return false;
     }
 

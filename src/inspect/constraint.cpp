@@ -258,18 +258,10 @@ void set_not_null(Case &c, Relation rel, const Look &look, const char *column, c
     part->rewritable = true;
 }
 
-bool proven_not_null(Relation rel, AttrNumber column)
+List *valid_checks(Relation rel)
 {
-    // As NotNullImpliedByRelConstraints in tablecmds.c does.
-    const FormData_pg_attribute *attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
     const TupleConstr *constraints = RelationGetDescr(rel)->constr;
-    NullTest *test = makeNode(NullTest);
     List *known = NIL;
-
-    test->arg = reinterpret_cast<Expr *>(makeVar(1, column, attr->atttypid, attr->atttypmod, attr->attcollation, 0));
-    test->nulltesttype = IS_NOT_NULL;
-    test->argisrow = false;
-    test->location = -1;
 
     for (int i = 0; constraints != nullptr && i < constraints->num_check; i++) {
         if (!constraints->check[i].ccvalid) {
@@ -280,7 +272,21 @@ bool proven_not_null(Relation rel, AttrNumber column)
         expression = reinterpret_cast<Node *>(canonicalize_qual(reinterpret_cast<Expr *>(expression), true));
         known = list_concat(known, make_ands_implicit(reinterpret_cast<Expr *>(expression)));
     }
-    return predicate_implied_by(list_make1(test), known, true);
+    return known;
+}
+
+bool proven_not_null(Relation rel, AttrNumber column)
+{
+    // As NotNullImpliedByRelConstraints in tablecmds.c does.
+    const FormData_pg_attribute *attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
+    NullTest *test = makeNode(NullTest);
+
+    test->arg = reinterpret_cast<Expr *>(makeVar(1, column, attr->atttypid, attr->atttypmod, attr->attcollation, 0));
+    test->nulltesttype = IS_NOT_NULL;
+    test->argisrow = false;
+    test->location = -1;
+
+    return predicate_implied_by(list_make1(test), valid_checks(rel), true);
 }
 
 } // namespace zdm::inspect

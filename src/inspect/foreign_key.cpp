@@ -116,9 +116,9 @@ bool is_key(Case &c, Relation partner, List *numbers)
 }
 
 // False if PostgreSQL will refuse the constraint before it scans.
-bool match_columns(Case &c, Relation rel, Relation partner, const Constraint *constraint, core::Part *part)
+bool match_columns(Case &c, Relation rel, Relation partner, const Constraint *constraint, core::Part *part, List **keys)
 {
-    List *numbers = NIL;
+    List *&numbers = *keys;
     ListCell *cell = nullptr;
 
     if (!referenced_columns(c, constraint, partner, part, &numbers) ||
@@ -171,12 +171,14 @@ char *foreign_key_name(Case &c, Relation rel, const Constraint *constraint)
 void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part)
 {
     Look partner;
+    List *keys = NIL;
     bool sound = false;
 
     if (constraint->pktable == nullptr || !look_at(c, constraint->pktable, &partner)) {
         return;
     }
-    with_relation(c, partner.oid, [&](Relation other) { sound = match_columns(c, rel, other, constraint, part); });
+    with_relation(c, partner.oid,
+                  [&](Relation other) { sound = match_columns(c, rel, other, constraint, part, &keys); });
     if (!sound) {
         return;
     }
@@ -200,10 +202,8 @@ void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constr
         part->hint = "In a maintenance window, SET zdm.safety_assured = on";
     } else if (look.relkind == RELKIND_PARTITIONED_TABLE) {
         part->rule = core::Rule::AddFkPartitioned;
-        part->rewritable = false;
-        part->hint = c.concat({"For each partition of ", look.relation.name, ": ALTER TABLE partition ", part->source,
-                               " NOT VALID; ALTER TABLE partition VALIDATE CONSTRAINT ", part->name,
-                               "; and at the end the statement itself, which then reuses them without a scan"});
+        with_relation(c, partner.oid,
+                      [&](Relation other) { partitions_to_reference(c, rel, other, constraint, keys, part); });
     }
 }
 

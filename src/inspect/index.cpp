@@ -254,7 +254,7 @@ void create_index(Case &c, const IndexStmt *stmt)
         if (part.hazard && part.rule == core::Rule::CreateIndexPartitioned) {
             part.below = true;
             part.rewritable = !part.definition.empty();
-            part.hazard = partitions_to_index(c, rel, analyzed, &part);
+            part.hazard = partitions_to_index(c, rel, analyzed, false, &part);
         }
     });
     statement.parts.push(part);

@@ -1,6 +1,7 @@
 #pragma once
 // From a parse tree and the catalog to facts. Reads only; the strongest lock it takes is ACCESS SHARE, given back
 // before it returns, so that what it says may be old news: decide, lock, decide again.
+#include "core/settings.hpp"
 #include "core/statement.hpp"
 #include "pg/postgres.hpp"
 
@@ -9,6 +10,9 @@ namespace zdm::inspect
 
 // Whether statements of this kind can be of interest at all. By the node's tag, without the catalog.
 bool may_concern(const Node *utility);
+
+// The same with the settings: some are of interest to rules alone that nobody may have asked for.
+bool concerns(const core::Settings &settings, const Node *utility);
 
 struct Finding {
     core::Statement statement;
@@ -22,9 +26,10 @@ enum class Purpose : std::uint8_t {
 };
 
 // `text` is the source of the utility statement, `location` where it starts in `query`, to which the tree's locations
-// refer. Raises PostgreSQL's own errors for names and expressions that do not fit.
-Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, const char *query,
-              Purpose purpose);
+// refer. `settings` say which hazards are asked for. Raises PostgreSQL's own errors for names and expressions that do
+// not fit.
+Finding facts(core::Arena arena, const core::Settings &settings, const Node *utility, std::string_view text,
+              int location, const char *query, Purpose purpose);
 
 // The relation that a statement of our concern is about, or null; whether it may be missing.
 const RangeVar *subject(const Node *utility, bool *may_be_missing);

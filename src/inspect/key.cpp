@@ -178,12 +178,10 @@ void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, co
         part->hint =
             c.concat({"Add it without DEFERRABLE, or in a maintenance window with SET zdm.safety_assured = on"});
     } else if (look.relkind == RELKIND_PARTITIONED_TABLE) {
-        part->rewritable = false;
-        part->reason = "A partitioned table cannot use a prebuilt index.";
-        part->hint =
-            c.concat({"CREATE UNIQUE INDEX ", part->name, " ON ONLY ", look.relation.name, " ", part->definition,
-                      "; then, for each partition, CREATE UNIQUE INDEX CONCURRENTLY and ALTER INDEX ", part->qualified,
-                      " ATTACH PARTITION"});
+        IndexStmt *stmt = index_of(c, look, constraint, columns);
+        stmt->primary = primary;
+        part->below = true;
+        part->hazard = partitions_to_index(c, rel, stmt, true, part);
     }
 }
 

@@ -90,8 +90,10 @@ void create_table(Case &c, const CreateStmt *stmt)
     foreach (cell, stmt->inhRelations) {
         const auto *parent = lfirst_node(RangeVar, cell);
         Look look;
-        if (stmt->partbound != nullptr && look_at(c, parent, &look) && !look.hidden) {
-            want_named(c, parent, Lock::AccessExclusive, false);
+        if (stmt->partbound != nullptr && look_at(c, parent, &look, false) && !look.hidden) {
+            want(c, look, Lock::AccessExclusive, false);
+            c.out->statement.relation = look.relation;
+            create_partition(c, stmt);
             want(c, get_default_partition_oid(look.oid), Lock::AccessExclusive);
         }
     }
@@ -301,27 +303,25 @@ void rename(Case &c, const RenameStmt *stmt)
     const bool table = look.relkind == RELKIND_RELATION || look.relkind == RELKIND_PARTITIONED_TABLE ||
                        look.relkind == RELKIND_FOREIGN_TABLE || look.relkind == RELKIND_MATVIEW ||
                        look.relkind == RELKIND_VIEW;
-    const std::string_view place = quote_literal_cstr(pg::cstring(look.relation.name));
 
     c.out->statement.relation = look.relation;
     want(c, look, index ? Lock::ShareUpdateExclusive : Lock::AccessExclusive, stmt->renameType == OBJECT_COLUMN);
     if (stmt->renameType == OBJECT_COLUMN && table && get_attnum(look.oid, stmt->subname) > 0 &&
         get_attnum(look.oid, stmt->newname) == InvalidAttrNumber) {
-        c.out->statement.parts.push(
-            whole_statement(c, &look, core::Rule::RenameColumn, core::Work::Instant,
-                            c.concat({"SELECT zdm.rename_column(", place, ", ", quote_literal_cstr(stmt->subname), ", ",
-                                      quote_literal_cstr(stmt->newname), kNotYet,
-                                      "add a column with the new name, keep both equal with a trigger, fill it with ",
-                                      "zdm.backfill, move the code, drop the old one"})));
+        with_relation(c, look.oid, [&](Relation rel) {
+            const AttrNumber column = get_attnum(look.oid, stmt->subname);
+            c.out->statement.parts.push(whole_statement(c, &look, core::Rule::RenameColumn, core::Work::Instant,
+                                                        rename_column_by_hand(c, rel, look, column, stmt->newname)));
+        });
     } else if ((stmt->renameType == OBJECT_TABLE || stmt->renameType == OBJECT_VIEW ||
                 stmt->renameType == OBJECT_MATVIEW || stmt->renameType == OBJECT_FOREIGN_TABLE) &&
                table && !look.partition && !OidIsValid(get_relname_relid(stmt->newname, look.schema))) {
         const char *schema = get_namespace_name(look.schema);
-        c.out->statement.parts.push(whole_statement(
-            c, &look, core::Rule::RenameTable, core::Work::Instant,
-            c.concat({"SELECT zdm.rename_table(", place, ", ", quote_literal_cstr(stmt->newname), kNotYet, "BEGIN; ",
-                      c.text, "; CREATE VIEW ", look.relation.name, " AS SELECT * FROM ",
-                      quote_qualified_identifier(schema, stmt->newname), "; COMMIT;"})));
+        c.out->statement.parts.push(whole_statement(c, &look, core::Rule::RenameTable, core::Work::Instant,
+                                                    c.concat({"BEGIN;\n", c.text, ";\nCREATE VIEW ", look.relation.name,
+                                                              " WITH (security_invoker = true) AS SELECT * FROM ",
+                                                              quote_qualified_identifier(schema, stmt->newname), ";\n",
+                                                              grants(c, look.oid, look.relation.name), "COMMIT;"})));
     }
 }
 

@@ -31,17 +31,48 @@ bool may_concern(const Node *utility)
     case T_AlterTableMoveAllStmt:
     case T_AlterDomainStmt:
     case T_DropOwnedStmt:
+    case T_DropdbStmt:
+    case T_CreateTableAsStmt:
+    case T_AlterEnumStmt:
+    case T_CreateEnumStmt:
+    case T_CreateDomainStmt:
+    case T_CreatePublicationStmt:
+    case T_AlterPublicationStmt:
+    case T_CreateExtensionStmt:
+    case T_AlterExtensionStmt:
+    case T_GrantStmt:
         return true;
     default:
         return false;
     }
 }
 
-Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, const char *query,
-              Purpose purpose)
+bool concerns(const core::Settings &settings, const Node *utility)
+{
+    const auto asks = [&](core::Rule rule) { return core::action_of(settings, rule) != core::Action::Allow; };
+
+    switch (nodeTag(utility)) {
+    case T_CreateEnumStmt:
+        return asks(core::Rule::CreateEnum) || asks(core::Rule::IdentifierTooLong);
+    case T_CreateDomainStmt:
+        return asks(core::Rule::BanCreateDomain) || asks(core::Rule::CreateDomainWithConstraint) ||
+               asks(core::Rule::IdentifierTooLong);
+    case T_CreateExtensionStmt:
+        return asks(core::Rule::CreateExtension);
+    case T_AlterExtensionStmt:
+        return asks(core::Rule::AlterExtension);
+    case T_GrantStmt:
+        return asks(core::Rule::Revoke) && !castNode(GrantStmt, utility)->is_grant;
+    default:
+        return true;
+    }
+}
+
+Finding facts(core::Arena arena, const core::Settings &settings, const Node *utility, std::string_view text,
+              int location, const char *query, Purpose purpose)
 {
     Finding finding;
-    Case c{arena, text, location, query, purpose, &finding};
+    Case c{arena, text, location, query, purpose, &finding, &settings};
 
     finding.statement.text = text;
     finding.statement.tag = CreateCommandName(const_cast<Node *>(utility));
@@ -78,6 +109,9 @@ Finding facts(core::Arena arena, const Node *utility, std::string_view text, int
     default:
         other(c, utility);
         break;
+    }
+    if (!c.busy()) {
+        take_notes(c, utility);
     }
     return finding;
 }

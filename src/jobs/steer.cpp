@@ -7,6 +7,7 @@
 #include "conf/conf.hpp"
 #include "fill/fill.hpp"
 #include "pg/compat.hpp"
+#include "pg/plan_lock.hpp"
 
 #include "store/store.hpp"
 #include <cstdint>
@@ -161,6 +162,46 @@ void move(int64 job, const char *call, Steer who, const char *from, const char *
     look_after_commit();
 }
 
+bool is_plan(int64 job)
+{
+    store::Fate fate{};
+
+    return store::look(job, &fate) && strcmp(fate.kind, "ddl") == 0;
+}
+
+// A statement's plan is not ours to stop and start: its session waits for it.
+void refuse_plan(int64 job, const char *call)
+{
+    if (is_plan(job)) {
+        const store::Fate fate = steerable(job, Steer::OwnerOnly);
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("job " INT64_FORMAT " is %s", job, fate.state),
+                errdetail("%s cannot steer the plan of a statement.", call),
+                errhint("SELECT zdm.cancel(" INT64_FORMAT ") ends it; the statement can be sent again.", job));
+    }
+}
+
+// Of a session that is at work on it the statement is cancelled, as pg_cancel_backend would; else it is undone.
+void cancel_plan(int64 job)
+{
+    PreventCommandIfReadOnly("zdm.cancel()");
+    PreventCommandDuringRecovery("zdm.cancel()");
+    store::Fate fate = steerable(job, Steer::RelationOwnerToo);
+    const int holder = pg::plan_holder(job);
+
+    if (holder != 0 && holder != MyProcPid && !board::is_claimed(job) && strcmp(fate.state, "running") == 0) {
+        kill(holder, SIGINT);
+        return;
+    }
+    if (!store::cancel_plan(job)) {
+        store::look(job, &fate);
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("job " INT64_FORMAT " is %s", job, fate.state),
+                errdetail("zdm.cancel() takes a plan that is open."));
+    }
+    look_after_commit();
+}
+
 } // namespace
 
 extern "C" {
@@ -224,23 +265,39 @@ int64 backfill(const Backfill &asked)
     return id;
 }
 
-void pause(int64 job) { move(job, "zdm.pause()", Steer::RelationOwnerToo, "{queued,running}", "paused"); }
+void pause(int64 job)
+{
+    refuse_plan(job, "zdm.pause()");
+    move(job, "zdm.pause()", Steer::RelationOwnerToo, "{queued,running}", "paused");
+}
 
 void resume(int64 job)
 {
     require_board("zdm.resume");
+    refuse_plan(job, "zdm.resume()");
     move(job, "zdm.resume()", Steer::RelationOwnerToo, "{paused}", "queued", true);
 }
 
 void cancel(int64 job)
 {
-    move(job, "zdm.cancel()", Steer::RelationOwnerToo, "{queued,running,paused,failed}", "cancelled", true);
+    if (is_plan(job)) {
+        cancel_plan(job);
+    } else {
+        move(job, "zdm.cancel()", Steer::RelationOwnerToo, "{queued,running,paused,failed}", "cancelled", true);
+    }
 }
 
 void retry(int64 job)
 {
     require_board("zdm.retry");
+    refuse_plan(job, "zdm.retry()");
     move(job, "zdm.retry()", Steer::OwnerOnly, "{failed}", "queued");
+}
+
+void list_steps(FunctionCallInfo call)
+{
+    InitMaterializedSRF(call, 0);
+    store::list_steps(reinterpret_cast<ReturnSetInfo *>(call->resultinfo), GetUserId());
 }
 
 void list(FunctionCallInfo call)

@@ -7,6 +7,7 @@
 // these without a batch done in between the job is left alone.
 #include "jobs/board.hpp"
 #include "jobs/jobs.hpp"
+#include "jobs/plan.hpp"
 #include "jobs/process.hpp"
 
 #include "conf/conf.hpp"
@@ -70,9 +71,9 @@ void settle_session()
 }
 
 // A job of this database that nobody has, claimed; 0: there is none. Some may be left for others.
-int64 find_job(MemoryContext keep)
+store::Wanting find_job(MemoryContext keep)
 {
-    int64 jobs[kMostJobs];
+    store::Wanting jobs[kMostJobs];
     int count = 0;
 
     ErrorData *failure = in_transaction(keep, [&] {
@@ -82,10 +83,14 @@ int64 find_job(MemoryContext keep)
     });
     if (failure != nullptr) {
         ereport(LOG, errmsg("zdm worker could not look for jobs: %s", failure->message));
-        return 0;
+        return {};
     }
     for (int i = 0; i < count; i++) {
-        if (board::claim(jobs[i])) {
+        // Of a plan whose session is at work nothing is wanted; when it dies, it asks.
+        if (jobs[i].is_plan && !take_plan(jobs[i].id, keep)) {
+            continue;
+        }
+        if (board::claim(jobs[i].id)) {
             if (i + 1 < count) {
                 board::wish(MyDatabaseId, false);
             }
@@ -93,7 +98,7 @@ int64 find_job(MemoryContext keep)
         }
     }
     board::leave_behind(false);
-    return 0;
+    return {};
 }
 
 void name_process(int64 job)
@@ -367,8 +372,12 @@ void worker_main(int slot)
     worker->batch_memory = AllocSetContextCreate(worker->memory, "zdm batch", ALLOCSET_DEFAULT_SIZES);
     MemoryContextSwitchTo(worker->memory);
 
-    const int64 id = leaving() || !conf::current().run_jobs ? 0 : find_job(worker->memory);
-    if (id != 0 && take_up(worker, id)) {
+    const store::Wanting found = leaving() || !conf::current().run_jobs ? store::Wanting{} : find_job(worker->memory);
+    const int64 id = found.id;
+    if (found.is_plan) {
+        name_process(id);
+        resolve_plan(id, worker->memory);
+    } else if (id != 0 && take_up(worker, id)) {
         char lock_timeout[16];
         snprintf(lock_timeout, sizeof(lock_timeout), "%d", conf::current().lock_timeout_ms);
         SetConfigOption("lock_timeout", lock_timeout, PGC_SUSET, PGC_S_OVERRIDE);

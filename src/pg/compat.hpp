@@ -39,6 +39,41 @@ inline bool owns_relation(Oid relation, Oid role)
 #endif
 }
 
+// The same of any object whose statements are judged. afbfc02983f8 (16) again.
+inline bool owns_object(Oid catalog, Oid object, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+    return object_ownercheck(catalog, object, role);
+#else
+    switch (catalog) {
+    case RelationRelationId:
+        return pg_class_ownercheck(object, role);
+    case TypeRelationId:
+        return pg_type_ownercheck(object, role);
+    case ProcedureRelationId:
+        return pg_proc_ownercheck(object, role);
+    case NamespaceRelationId:
+        return pg_namespace_ownercheck(object, role);
+    case DatabaseRelationId:
+        return pg_database_ownercheck(object, role);
+    case PublicationRelationId:
+        return pg_publication_ownercheck(object, role);
+    default:
+        return superuser_arg(role);
+    }
+#endif
+}
+
+// 19: "Allow FOR ALL TABLES publications to except tables": then a row may also say what is not published.
+inline bool is_except([[maybe_unused]] const FormData_pg_publication_rel *row)
+{
+#ifdef Anum_pg_publication_rel_prexcept
+    return row->prexcept;
+#else
+    return false;
+#endif
+}
+
 // 16: "Refactor aclcheck functions", c727f511b.
 inline bool may_use_schema(Oid schema, Oid role)
 {
@@ -256,6 +291,16 @@ inline std::uint32_t wait_event([[maybe_unused]] std::uint32_t *known, [[maybe_u
     return *known;
 #else
     return PG_WAIT_EXTENSION;
+#endif
+}
+
+// 17: "For inplace update durability, make heap_update() callers wait" has it ask whether a stronger lock will do.
+inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode)
+{
+#if PG_VERSION_NUM >= 170000
+    return LockHeldByMe(&tag, mode, false);
+#else
+    return LockHeldByMe(&tag, mode);
 #endif
 }
 

@@ -97,6 +97,10 @@ void require_undoable(const core::Step &step)
 {
     bool holds = false;
 
+    if (step.by_hand) {
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("the change of %s stays", pg::cstring(step.relation.name))));
+    }
     if (step.undo_unless.empty()) {
         return;
     }

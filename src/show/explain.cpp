@@ -200,14 +200,19 @@ void put_judged(const Session &session, Row row, const inspect::Finding &finding
 // A relation of an earlier transaction is empty, but others may know its name.
 void judge_rename(const Session &session, const Node *utility, Row *row)
 {
-    if (!IsA(utility, RenameStmt)) {
+    core::Rule rule = core::Rule::SetSchema;
+    if (IsA(utility, RenameStmt)) {
+        const ObjectType what = castNode(RenameStmt, utility)->renameType;
+        if (what != OBJECT_COLUMN && what != OBJECT_TABLE && what != OBJECT_VIEW && what != OBJECT_MATVIEW &&
+            what != OBJECT_SEQUENCE) {
+            return;
+        }
+        rule = what == OBJECT_COLUMN     ? core::Rule::RenameColumn
+               : what == OBJECT_SEQUENCE ? core::Rule::RenameOther
+                                         : core::Rule::RenameTable;
+    } else if (!IsA(utility, AlterObjectSchemaStmt)) {
         return;
     }
-    const ObjectType what = castNode(RenameStmt, utility)->renameType;
-    if (what != OBJECT_COLUMN && what != OBJECT_TABLE) {
-        return;
-    }
-    const core::Rule rule = what == OBJECT_COLUMN ? core::Rule::RenameColumn : core::Rule::RenameTable;
     const core::Action action = core::action_of(session.settings, rule);
     if (action == core::Action::Allow || session.settings.safety_assured) {
         return;
@@ -250,8 +255,8 @@ void explain_one(Session &session, const RawStmt *raw, const char *query, int nu
             judge_rename(session, raw->stmt, &row);
         }
     } else if (inspect::may_concern(raw->stmt)) {
-        const inspect::Finding finding =
-            inspect::facts(session.arena, raw->stmt, row.sql, location, query, inspect::Purpose::Explain);
+        const inspect::Finding finding = inspect::facts(session.arena, session.settings, raw->stmt, row.sql, location,
+                                                        query, inspect::Purpose::Explain);
         if (!finding.aside) {
             put_judged(session, row, finding);
             remember(session, raw->stmt);

@@ -1,7 +1,6 @@
 #include "pg/postgres.hpp"
 
-#include "pg/spi.hpp"
-#include "pg/xact.hpp"
+#include "store/keeper.hpp"
 #include "store/store.hpp"
 
 namespace zdm::store
@@ -9,130 +8,6 @@ namespace zdm::store
 
 namespace
 {
-
-// Arguments of one of our statements.
-struct Args {
-    static constexpr int kRoom = 20;
-    Oid types[kRoom];
-    Datum values[kRoom];
-    char nulls[kRoom];
-    int count = 0;
-
-    Args &add(Oid type, Datum value, bool null = false)
-    {
-        Assert(count < kRoom);
-        types[count] = type;
-        values[count] = value;
-        nulls[count] = null ? 'n' : ' ';
-        count++;
-        return *this;
-    }
-    Args &big(int64 value) { return add(INT8OID, Int64GetDatum(value)); }
-    Args &number(int32 value) { return add(INT4OID, Int32GetDatum(value)); }
-    Args &real(double value) { return add(FLOAT8OID, Float8GetDatum(value)); }
-    Args &oid(Oid value) { return add(OIDOID, ObjectIdGetDatum(value)); }
-    Args &text(const char *value)
-    {
-        return add(TEXTOID, value == nullptr ? Datum{0} : CStringGetTextDatum(value), value == nullptr);
-    }
-    Args &texts(Datum value) { return add(TEXTARRAYOID, value, value == 0); }
-};
-
-Oid keeper()
-{
-    const Oid schema = get_namespace_oid("zdm", false);
-    const Oid table = get_relname_relid("job", schema);
-    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-    if (!HeapTupleIsValid(tuple)) {
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"zdm.job\" does not exist"),
-                errhint("Run CREATE EXTENSION zdm."));
-    }
-    const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-
-    ReleaseSysCache(tuple);
-    return owner;
-}
-
-// Runs body connected to SPI as the owner of our tables. The context it was called in is `outer`: what body
-// wants to return it makes there.
-template <class F> void as_keeper(F &&body)
-{
-    MemoryContext outer = CurrentMemoryContext;
-
-    pg::as_role(keeper(), SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS, [&] {
-        pg::set_local("search_path", "pg_catalog, pg_temp");
-        SPI_connect();
-        body(outer);
-        SPI_finish();
-    });
-    MemoryContextSwitchTo(outer);
-}
-
-// Rows that came, or were written.
-uint64 run(const char *sql, Args &args)
-{
-    pg::spi_check(SPI_execute_with_args(sql, args.count, args.types, args.values, args.nulls, false, 0));
-    return SPI_processed;
-}
-
-Datum field(uint64 row, int column, bool *null)
-{
-    return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, null);
-}
-
-int64 big_field(int column)
-{
-    bool null = false;
-    const Datum value = field(0, column, &null);
-    return null ? 0 : DatumGetInt64(value);
-}
-
-int32 number_field(int column)
-{
-    bool null = false;
-    const Datum value = field(0, column, &null);
-    return null ? 0 : DatumGetInt32(value);
-}
-
-double real_field(int column)
-{
-    bool null = false;
-    const Datum value = field(0, column, &null);
-    return null ? 0 : DatumGetFloat8(value);
-}
-
-Oid oid_field(int column)
-{
-    bool null = false;
-    const Datum value = field(0, column, &null);
-    return null ? InvalidOid : DatumGetObjectId(value);
-}
-
-const char *text_field(MemoryContext to, int column)
-{
-    bool null = false;
-    const Datum value = field(0, column, &null);
-    if (null) {
-        return nullptr;
-    }
-    MemoryContext here = MemoryContextSwitchTo(to);
-    const char *copy = TextDatumGetCString(value);
-    MemoryContextSwitchTo(here);
-    return copy;
-}
-
-Datum texts_field(MemoryContext to, int column)
-{
-    bool null = false;
-    const Datum value = field(0, column, &null);
-    if (null) {
-        return 0;
-    }
-    MemoryContext here = MemoryContextSwitchTo(to);
-    const Datum copy = PointerGetDatum(DatumGetArrayTypePCopy(value));
-    MemoryContextSwitchTo(here);
-    return copy;
-}
 
 // The settings that give an expression its meaning, and what a job writes its place.
 constexpr const char *kContext[] = {
@@ -155,6 +30,8 @@ constexpr const char *kContext[] = {
     "default_text_search_config",
 };
 
+} // namespace
+
 Datum context_of_call()
 {
     Datum texts[lengthof(kContext) * 2];
@@ -166,8 +43,6 @@ Datum context_of_call()
     }
     return PointerGetDatum(construct_array(texts, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
-
-} // namespace
 
 bool installed() { return OidIsValid(get_extension_oid("zdm", true)); }
 
@@ -196,20 +71,20 @@ int64 add(const Job &job)
     return id;
 }
 
-int runnable(int64 *ids, int room)
+int runnable(Wanting *jobs, int room)
 {
     int count = 0;
 
     as_keeper([&](MemoryContext) {
         Args args;
         args.oid(MyDatabaseId);
-        const uint64 rows = run("SELECT j.id FROM zdm.job j JOIN zdm.job_progress p ON p.job = j.id"
-                                " WHERE p.state IN ('queued', 'running') AND j.database = $1 AND j.kind = 'backfill'"
-                                " ORDER BY j.id",
+        const uint64 rows = run("SELECT j.id, j.kind = 'ddl' FROM zdm.job j JOIN zdm.job_progress p ON p.job = j.id"
+                                " WHERE p.state IN ('queued', 'running') AND j.database = $1"
+                                " AND j.kind IN ('backfill', 'ddl') ORDER BY j.id",
                                 args);
         for (uint64 i = 0; i < rows && count < room; i++) {
             bool null = false;
-            ids[count++] = DatumGetInt64(field(i, 1, &null));
+            jobs[count++] = {DatumGetInt64(field(i, 1, &null)), DatumGetBool(field(i, 2, &null))};
         }
     });
     return count;
@@ -440,7 +315,7 @@ void list(ReturnSetInfo *result, Oid caller, Datum busy, const char *idle_reason
             " CASE WHEN away THEN format('zdm.resume(%s): the job was copied with its database, whose "
             "OID was %s',"
             " id, database)"
-            " WHEN state IN ('queued', 'running') AND NOT busy THEN $4 ELSE waiting_for END,"
+            " WHEN (state = 'queued' OR state = 'running' AND kind <> 'ddl') AND NOT busy THEN $4 ELSE waiting_for END,"
             " 0::bigint, attempts, error FROM ("
             "SELECT j.id, j.database, j.kind, j.description, j.owner, j.created_at,"
             " coalesce((SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c"
