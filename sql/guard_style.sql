@@ -37,6 +37,8 @@ SET zdm.rule_actions = 'table-without-pk=warn, unnamed-constraint=warn, not-vali
 CREATE TABLE guarded.keyless (id int);
 CREATE TABLE guarded.child (id bigint CONSTRAINT child_key PRIMARY KEY, user_id int CONSTRAINT f REFERENCES guarded.users);
 CREATE TABLE guarded.child2 (id bigint PRIMARY KEY, user_id bigint, CHECK (id > 0));
+CREATE TABLE guarded.child3 (id bigint CONSTRAINT child3_key PRIMARY KEY, user_id int,
+    CONSTRAINT f FOREIGN KEY (user_id) REFERENCES guarded.users);
 \set VERBOSITY default
 ALTER TABLE guarded.child2 ADD CONSTRAINT g FOREIGN KEY (user_id) REFERENCES guarded.users NOT VALID;
 \set VERBOSITY terse
@@ -84,6 +86,8 @@ SET client_min_messages = warning;
 CREATE TABLE a23456789012345678901234567890123456789012345678901234567890123 (id int);
 CREATE TABLE b234567890123456789012345678901234567890123456789012345678901234 (id int);
 CREATE TABLE "Straße 56789012345678901234567890123456789012345678901234567890123" (id int);
+CREATE FUNCTION a_name_that_is_much_longer_than_the_sixty_three_bytes_that_it_may_have() RETURNS int LANGUAGE sql
+    AS 'SELECT 1 AS another_name_that_is_much_longer_than_the_sixty_three_bytes_that_it_may_have';
 COMMENT ON TABLE users IS 'a text of more than sixty-three bytes is no name, of course, is it?';
 ALTER TABLE users ALTER name SET DEFAULT 'a text of more than sixty-three bytes is no name, of course, is it?';
 RESET client_min_messages;

@@ -83,7 +83,11 @@ void plan_partitioned_key(Draft &draft, const Part &part, bool primary, std::str
 void plan_partitioned_foreign_key(Draft &draft, const Part &part, std::string_view head);
 // `primary`: PRIMARY KEY, else UNIQUE; over an index that is built first.
 void plan_key(Draft &draft, const Part &part, bool primary);
+// The index of a primary key that takes the place of another in the end.
+void plan_redefined_key(Draft &draft, const Part &part);
 void plan_drop_index(Draft &draft, const Part &part);
+void plan_refresh(Draft &draft, const Part &part);
+void plan_domain_check(Draft &draft, const Part &part);
 void plan_reindex(Draft &draft, const Part &part);
 
 // NOT NULL of all columns of the statement, in one scan.

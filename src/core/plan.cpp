@@ -18,6 +18,12 @@ void plan_part(Draft &draft, const Settings &settings, const Part &part, const S
     case Form::Reindex:
         plan_reindex(draft, part);
         break;
+    case Form::Refresh:
+        plan_refresh(draft, part);
+        break;
+    case Form::DomainCheck:
+        plan_domain_check(draft, part);
+        break;
     case Form::AddForeignKey:
         if (part.partitions.empty()) {
             plan_foreign_key(draft, part, statement.head);
@@ -34,6 +40,9 @@ void plan_part(Draft &draft, const Settings &settings, const Part &part, const S
         } else {
             plan_partitioned_key(draft, part, false, statement.head);
         }
+        break;
+    case Form::RedefineKey:
+        plan_redefined_key(draft, part);
         break;
     case Form::AddPrimaryKey:
         if (part.definition.empty()) {
@@ -65,7 +74,7 @@ void plan_part(Draft &draft, const Settings &settings, const Part &part, const S
 
 bool comes_last(const Settings &settings, const Part &part, bool columns_first)
 {
-    return part.form == Form::AlterType ||
+    return part.form == Form::AlterType || part.form == Form::RedefineKey ||
            (!is_rewritten(settings, part) && !(columns_first && part.form == Form::AddColumn));
 }
 
@@ -81,7 +90,7 @@ void plan_rest(Draft &draft, const Settings &settings, const Statement &statemen
         if (!comes_last(settings, part, columns_first)) {
             continue;
         }
-        sources.push(part.source);
+        sources.push(part.form == Form::RedefineKey && is_rewritten(settings, part) ? part.finish : part.source);
         first = first == nullptr || part.lock > first->lock ? &part : first;
         if (is_rewritten(settings, part)) {
             before << part.makes_room;

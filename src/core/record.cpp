@@ -14,6 +14,7 @@ template <class S, class F> void each_field(S &step, F &&field)
 {
     field("undo", step.undo);
     field("undo_unless", step.undo_unless);
+    field("by_hand", step.by_hand);
     field("lock", step.lock);
     field("work", step.work);
     field("relation", step.relation.oid);

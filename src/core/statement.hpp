@@ -26,12 +26,15 @@ enum class Form : std::uint8_t {
     CreateIndex,
     DropIndex,
     Reindex,
+    Refresh,
+    DomainCheck,
     AddForeignKey,
     AddCheck,
     SetNotNull,
     AlterType, // cannot be undone: runs last
     AddUnique,
     AddPrimaryKey,
+    RedefineKey, // a primary key instead of the one that the same statement drops; `finish` is its command in the end
     AttachPartition,
     DetachPartition,
     CreatePartition,
@@ -97,6 +100,7 @@ struct Part {
     std::string_view stop_fill;             // what stops that job
     std::string_view finish;                // what is to be done once it is filled and NOT NULL, or empty
     std::string_view makes_room;            // change of type: what makes room for it in its own transaction
+    std::string_view constraint;            // RedefineKey: its name, unquoted; `label` is the index's until then
     std::string_view puts_back;             // and what is put back
     List<std::string_view> validate;        // constraints that came back NOT VALID, quoted
     std::string_view analyze;               // what to ANALYZE in the end

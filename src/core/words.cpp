@@ -200,6 +200,18 @@ Report left_behind(Arena arena, std::string_view undo_sql, std::string_view why,
     return report;
 }
 
+Report stays(Arena arena, const Step &step)
+{
+    Report report;
+
+    report.message =
+        step.by_hand
+            ? concat(arena, {"the change of ", step.relation.name, " cannot be undone and stays"})
+            : concat(arena, {"rows of ", step.relation.name, " hold values in its new column, which therefore stays"});
+    report.hint = concat(arena, {step.undo, ";"});
+    return report;
+}
+
 Report plan_in_the_way(Arena arena, const Relation &relation, std::int64_t job, std::int64_t waited_ms, bool here)
 {
     Report report;

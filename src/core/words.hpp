@@ -38,6 +38,8 @@ std::string_view describe(Arena arena, const Blocker &blocker);
 Report lock_not_available(Arena arena, const Target &wanted, std::int64_t waited_ms, const List<Blocker> &blockers);
 Report still_waiting(Arena arena, std::string_view sql, const List<Blocker> &blockers);
 // `job`: who will try again; 0: nobody.
+// What a step made stays, though a later one failed; its undo is the hint.
+Report stays(Arena arena, const Step &step);
 Report left_behind(Arena arena, std::string_view undo_sql, std::string_view why, std::int64_t job);
 // A plan whose session has died is in the way. `job`; `here`: nobody but this session could go on with it.
 Report plan_in_the_way(Arena arena, const Relation &relation, std::int64_t job, std::int64_t waited_ms, bool here);

@@ -252,6 +252,9 @@ bool carry_out(Passage &passage)
     case core::Ruling::Rewrite: {
         const core::Plan plan = core::plan(passage.arena, passage.settings, statement);
         pg::report(NOTICE, pg::kRewritten, core::rewritten(passage.arena, statement, passage.verdict, plan));
+        if (passage.in_block) {
+            return run::execute_in_block(passage.settings, passage.patience, plan);
+        }
         return run::execute(passage.settings, plan, statement, static_cast<MemoryContext>(passage.arena.owner));
     }
     case core::Ruling::Pass:

@@ -280,6 +280,9 @@ core::Part blank_part(Case &c, const Look &look, const AlterTableStmt *stmt, Alt
 void inspect_command(Case &c, Relation rel, Relation future, const Look &look, const AlterTableStmt *stmt,
                      AlterTableCmd *cmd, const Pieces &pieces, core::Part *part, core::List<core::Part> *further)
 {
+    if (cmd->subtype == AT_AddConstraint && redefine_key(c, future, look, stmt, castNode(Constraint, cmd->def), part)) {
+        return;
+    }
     if (refuse_entangled(c, look, stmt, cmd, pieces, part)) {
         return;
     }
@@ -370,6 +373,9 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
                 want_partners(c, rel, cmd);
                 inspect_command(c, rel, future, look, stmt, cmd, pieces, &part, &further);
                 note_command(c, rel, look, stmt, cmd, pieces.found ? pieces.sources[i] : "", part.hazard);
+            }
+            if (!part.hazard) {
+                keep_elsewhere(c, rel, look, stmt, cmd, &part);
             }
             statement.waits_long = statement.waits_long || is_concurrent_detach(cmd);
             statement.commits = statement.commits || is_concurrent_detach(cmd);

@@ -12,6 +12,12 @@ void drop_index(Case &c, const DropStmt *stmt);
 void reindex(Case &c, const ReindexStmt *stmt);
 void cluster(Case &c, const Node *utility);
 void vacuum(Case &c, const VacuumStmt *stmt);
+void refresh(Case &c, const RefreshMatViewStmt *stmt);
+void alter_domain(Case &c, const AlterDomainStmt *stmt);
+void move_all(Case &c, const AlterTableMoveAllStmt *stmt);
+// A command of ALTER TABLE that would copy the relation.
+void keep_elsewhere(Case &c, Relation rel, const Look &look, const AlterTableStmt *stmt, const AlterTableCmd *cmd,
+                    core::Part *part);
 void rename(Case &c, const RenameStmt *stmt);
 // Everything that is instant but locks against others.
 void other(Case &c, const Node *utility);
@@ -92,6 +98,10 @@ void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cm
 void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
 void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
 void add_key_using_index(Case &c, Relation rel, const Look &look, const Constraint *constraint, core::Part *part);
+
+// ADD PRIMARY KEY beside a DROP CONSTRAINT of the one that is there. False if it is no such thing.
+bool redefine_key(Case &c, Relation rel, const Look &look, const AlterTableStmt *stmt, Constraint *constraint,
+                  core::Part *part);
 
 // The name the statement gives, or the one PostgreSQL would choose; the words then say it.
 void name_it(Case &c, core::Part *part, const char *given, const char *chosen);

@@ -137,7 +137,9 @@ void create_table(Case &c, const CreateStmt *stmt)
     }
     const auto want_referenced = [&](const Node *node) {
         if (node != nullptr && IsA(node, Constraint) && castNode(Constraint, node)->contype == CONSTR_FOREIGN) {
+            const core::Relation about = c.out->statement.relation;
             want_named(c, castNode(Constraint, node)->pktable, Lock::ShareRowExclusive, true);
+            c.out->statement.relation = about; // the statement is about the new table
         }
     };
     foreach (cell, stmt->constraints) {
@@ -157,15 +159,27 @@ void create_table(Case &c, const CreateStmt *stmt)
 
 void truncate(Case &c, const TruncateStmt *stmt)
 {
+    List *emptied = NIL;
     ListCell *cell = nullptr;
 
     foreach (cell, stmt->relations) {
         auto *name = lfirst_node(RangeVar, cell);
         Look look;
-        if (want_named(c, name, Lock::AccessExclusive, name->inh) && stmt->behavior == DROP_CASCADE &&
-            look_at(c, name, &look)) {
-            want_referencing(c, look.oid);
+        if (want_named(c, name, Lock::AccessExclusive, name->inh) && look_at(c, name, &look)) {
+            emptied = list_concat_unique_oid(emptied, name->inh ? find_all_inheritors(look.oid, NoLock, nullptr)
+                                                                : list_make1_oid(look.oid));
         }
+    }
+    // What references what is emptied is emptied too, and so on.
+    while (stmt->behavior == DROP_CASCADE && emptied != NIL) {
+        List *more = heap_truncate_find_FKs(emptied);
+        if (more == NIL) {
+            break;
+        }
+        foreach (cell, more) {
+            want(c, lfirst_oid(cell), Lock::AccessExclusive);
+        }
+        emptied = list_concat(emptied, more);
     }
 }
 
@@ -387,11 +401,6 @@ void other(Case &c, const Node *utility)
     case T_LockStmt:
         lock_table(c, castNode(LockStmt, utility));
         break;
-    case T_RefreshMatViewStmt: {
-        const auto *stmt = castNode(RefreshMatViewStmt, utility);
-        want_named(c, stmt->relation, stmt->concurrent ? Lock::Exclusive : Lock::AccessExclusive, false);
-        break;
-    }
     case T_AlterObjectSchemaStmt:
         want_named(c, castNode(AlterObjectSchemaStmt, utility)->relation, Lock::AccessExclusive, false);
         break;
@@ -406,8 +415,6 @@ void other(Case &c, const Node *utility)
     case T_CreateStmt:
         create_table(c, castNode(CreateStmt, utility));
         break;
-    case T_AlterTableMoveAllStmt:
-    case T_AlterDomainStmt:
     case T_DropOwnedStmt:
         c.out->statement.opaque = true;
         break;

@@ -33,6 +33,23 @@ bool implied(Relation rel, List *qual, List *more)
     return predicate_implied_by(qual, list_concat(known, more), true);
 }
 
+// The bounds of a partition and all above it. PostgreSQL keeps a lock on each parent of whose bounds it has no copy
+// yet; we give back what we look at.
+List *bounds_above(Case &c, Relation rel)
+{
+    if (!rel->rd_rel->relispartition) {
+        return NIL;
+    }
+    const Oid parent = get_partition_parent(RelationGetRelid(rel), true);
+    with_relation(c, parent, [&](Relation above) { bounds_above(c, above); });
+    const bool known = rel->rd_partcheckvalid;
+    List *qual = RelationGetPartitionQual(rel);
+    if (!known) {
+        UnlockRelationOid(parent, AccessShareLock);
+    }
+    return qual;
+}
+
 // A condition as SQL, as the prover would have it once it is a CHECK.
 List *as_check(Relation rel, const char *sql)
 {
@@ -171,7 +188,7 @@ void attach_partition(Case &c, Relation rel, const PartitionCmd *cmd, core::Part
         }
         PartitionBoundSpec *bound = bound_of(c, rel, cmd->bound, RelationGetRelationName(child));
         List *bounds = get_qual_from_partbound(rel, bound);
-        List *all = list_concat(list_copy(bounds), RelationGetPartitionQual(rel));
+        List *all = list_concat(list_copy(bounds), bounds_above(c, rel));
         bool fine = true;
 
         part->form = core::Form::AttachPartition;
@@ -190,6 +207,9 @@ void attach_partition(Case &c, Relation rel, const PartitionCmd *cmd, core::Part
         }
         part->relation = !look.empty || part->proofs.empty() ? look.relation : part->proofs[0].relation;
         part->rewritable = fine && part->hint.empty();
+        // Programs for the maintenance of partitions attach what they have just made, in a function: that the default
+        // partition is scanned is no reason to leave them without the next one.
+        part->mild_in_block = look.empty;
         ListCell *cell = nullptr;
         foreach (cell, find_all_inheritors(look.oid, NoLock, nullptr)) {
             part->also.push({relation_of(c, lfirst_oid(cell)), core::Lock::AccessExclusive});
@@ -203,7 +223,7 @@ namespace
 // The CHECK that DETACH ... CONCURRENTLY adds, and the plain form does not; empty if the bounds are known already.
 std::string_view check_of_detach(Case &c, Relation child)
 {
-    List *qual = RelationGetPartitionQual(child);
+    List *qual = bounds_above(c, child);
     List *columns = NIL;
     ListCell *cell = nullptr;
 

@@ -222,9 +222,14 @@ void note_alter_publication(Case &c, const AlterPublicationStmt *stmt)
             if (now->alltables) {
                 add_all(c, InvalidOid, &found);
             }
-            foreach (cell, GetPublicationRelations(oid, PUBLICATION_PART_LEAF)) {
-                add_nameless(c, lfirst_oid(cell), &found);
-            }
+            pg::each_row(PublicationRelRelationId, PublicationRelPrpubidIndexId, nullptr,
+                         {{Anum_pg_publication_rel_prpubid, oid}}, [&](HeapTuple tuple) {
+                             const auto *row = reinterpret_cast<Form_pg_publication_rel>(GETSTRUCT(tuple));
+                             if (!pg::is_except(row)) {
+                                 add_nameless(c, row->prrelid, &found);
+                             }
+                             return true;
+                         });
             foreach (cell, GetPublicationSchemas(oid)) {
                 add_all(c, lfirst_oid(cell), &found);
             }

@@ -41,6 +41,11 @@ bool may_concern(const Node *utility)
     case T_CreateExtensionStmt:
     case T_AlterExtensionStmt:
     case T_GrantStmt:
+    case T_CreateSchemaStmt:
+    case T_CreateSeqStmt:
+    case T_CreateFunctionStmt:
+    case T_CompositeTypeStmt:
+    case T_CreateForeignTableStmt:
         return true;
     default:
         return false;
@@ -63,6 +68,15 @@ bool concerns(const core::Settings &settings, const Node *utility)
         return asks(core::Rule::AlterExtension);
     case T_GrantStmt:
         return asks(core::Rule::Revoke) && !castNode(GrantStmt, utility)->is_grant;
+    case T_CreateTableAsStmt:
+        return castNode(CreateTableAsStmt, utility)->into->rel->relpersistence == RELPERSISTENCE_UNLOGGED ||
+               asks(core::Rule::RequireTableSchema) || asks(core::Rule::IdentifierTooLong);
+    case T_CreateSchemaStmt:
+    case T_CreateSeqStmt:
+    case T_CreateFunctionStmt:
+    case T_CompositeTypeStmt:
+    case T_CreateForeignTableStmt:
+        return asks(core::Rule::IdentifierTooLong);
     default:
         return true;
     }
@@ -102,6 +116,15 @@ Finding facts(core::Arena arena, const core::Settings &settings, const Node *uti
         break;
     case T_VacuumStmt:
         vacuum(c, castNode(VacuumStmt, utility));
+        break;
+    case T_RefreshMatViewStmt:
+        refresh(c, castNode(RefreshMatViewStmt, utility));
+        break;
+    case T_AlterDomainStmt:
+        alter_domain(c, castNode(AlterDomainStmt, utility));
+        break;
+    case T_AlterTableMoveAllStmt:
+        move_all(c, castNode(AlterTableMoveAllStmt, utility));
         break;
     case T_RenameStmt:
         rename(c, castNode(RenameStmt, utility));

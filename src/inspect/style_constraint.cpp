@@ -77,6 +77,20 @@ void unnamed(Case &c, const core::Relation *relation, const Constraint *constrai
     }
 }
 
+// The column of a foreign key of one column.
+const ColumnDef *only_column(const CreateStmt *stmt, const Constraint *constraint)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, stmt->tableElts) {
+        if (list_length(constraint->fk_attrs) == 1 && IsA(lfirst(cell), ColumnDef) &&
+            strcmp(lfirst_node(ColumnDef, cell)->colname, strVal(linitial(constraint->fk_attrs))) == 0) {
+            return lfirst_node(ColumnDef, cell);
+        }
+    }
+    return nullptr;
+}
+
 void references(Case &c, const Constraint *constraint, const ColumnDef *column)
 {
     Look look;
@@ -85,7 +99,7 @@ void references(Case &c, const Constraint *constraint, const ColumnDef *column)
         return;
     }
     if (c.asks(core::Rule::CreateTableFk) && look_at(c, constraint->pktable, &look) && !look.hidden) {
-        note(c, core::Rule::CreateTableFk, &look.relation, c.concat({look.relation.name, "."}), "");
+        note(c, core::Rule::CreateTableFk, nullptr, c.concat({look.relation.name, "."}), "");
     }
     if (column != nullptr) {
         style_foreign_key(c, nullptr, nullptr, constraint, column);
@@ -114,7 +128,7 @@ void style_table(Case &c, const CreateStmt *stmt)
             }
         } else if (IsA(element, Constraint)) {
             unnamed(c, nullptr, castNode(Constraint, element));
-            references(c, castNode(Constraint, element), nullptr);
+            references(c, castNode(Constraint, element), only_column(stmt, castNode(Constraint, element)));
         }
     }
     if (c.asks(core::Rule::TableWithoutPk) && stmt->inhRelations == NIL && stmt->ofTypename == nullptr &&

@@ -79,6 +79,26 @@ inline bool is_except([[maybe_unused]] const FormData_pg_publication_rel *row)
 #endif
 }
 
+inline Oid namespace_of_type(Oid type)
+{
+    HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+    Oid schema = InvalidOid;
+
+    if (HeapTupleIsValid(tuple)) {
+        schema = reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple))->typnamespace;
+        ReleaseSysCache(tuple);
+    }
+    return schema;
+}
+
+// 18: "Reduce lock level for ALTER DOMAIN ... VALIDATE CONSTRAINT", to SHARE UPDATE EXCLUSIVE on the tables; before, it
+// was SHARE.
+#if PG_VERSION_NUM >= 180000
+constexpr bool kDomainValidateLetsWrite = true;
+#else
+constexpr bool kDomainValidateLetsWrite = false;
+#endif
+
 // 16: "Refactor aclcheck functions", c727f511b.
 inline bool may_use_schema(Oid schema, Oid role)
 {

@@ -79,6 +79,18 @@ inline ClusterCall cluster_call(const Node *utility)
 #endif
 }
 
+// 17: "ALTER TABLE command to change generation expression".
+inline bool is_set_expression([[maybe_unused]] const AlterTableCmd *cmd)
+{
+#if PG_VERSION_NUM >= 170000
+    return cmd->subtype == AT_SetExpression;
+#else
+    return false;
+#endif
+}
+
+inline bool is_set_access_method(const AlterTableCmd *cmd) { return cmd->subtype == AT_SetAccessMethod; }
+
 // 19 (45762084) has standard_conforming_strings always on, and nothing to warn of.
 inline void scan_quietly([[maybe_unused]] core_yy_extra_type *scan)
 {

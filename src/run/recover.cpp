@@ -114,6 +114,11 @@ bool can_be_finished(const store::Plan &plan)
     bool begun = false;
 
     for (const store::PlanStep &step : plan.steps) {
+        if (is_state(step, "done") && step.step.by_hand) {
+            return true; // there is no way back
+        }
+    }
+    for (const store::PlanStep &step : plan.steps) {
         if (is_state(step, "done")) {
             begun = begun || step.step.kind != core::StepKind::Probe;
         } else if (!is_clean_up(step.step)) {

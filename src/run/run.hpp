@@ -71,8 +71,11 @@ void fill(const core::Step &step);
 void stop_fill(const core::Step &step);
 // Raises if there are no workers that could do it.
 void require_workers();
-// Raises if undoing the step would lose what others have written since.
-void require_undoable(const core::Step &step);
+// Whether the step must not be undone: others have written to its column since, or it cannot be. Says so.
+bool stays(const core::Step &step);
+
+// A plan that fits into the user's own transaction. False: Changed.
+bool execute_in_block(const core::Settings &settings, Patience &patience, const core::Plan &plan);
 
 // Runs a statement whose waits block nobody without lock_timeout: one that fires in the middle of a concurrent build
 // leaves an INVALID index.

@@ -421,8 +421,11 @@ void undo_done(const Run &run, const core::Step &step, Oid index, int limit_ms)
         return;
     }
     const std::string_view name = name_of_now(run, step.relation);
-    if (!name.empty()) {
-        require_undoable(step);
+    bool left = name.empty();
+    if (!left) {
+        as_owner(run, [&] { left = stays(step); });
+    }
+    if (!left) {
         instant(run, step, core::retargeted(run.arena, step.undo, step.relation.name, name), true, &times);
     }
 }
