@@ -260,7 +260,7 @@ void row_security(Case &c, Relation rel, const Look &look, const AlterTableStmt 
             ? !enabled
             : enabled && !rel->rd_rel->relforcerowsecurity && !has_command(stmt, AT_DisableRowSecurity, nullptr);
 
-    if (new_for_somebody && !has_policy(look.oid)) {
+    if (new_for_somebody && !look.empty && !has_policy(look.oid)) {
         const std::string_view policy =
             quoted(c, makeObjectName(pg::cstring(look.relation.bare), nullptr, "everybody"));
         note(c, core::Rule::EnableRls, &look.relation, "It has no policy.",

@@ -74,11 +74,17 @@ void add_exclusion(Case &c, core::Part *part)
     part->hazard = true;
     part->rule = core::Rule::AddExcludeBlocking;
     part->work = core::Work::IndexBuild;
-    part->hint = c.concat({"CREATE TABLE a copy with the constraint, fill it, and swap the names; or, in a "
-                           "maintenance window, SET zdm.safety_assured = on"});
+    only_when_quiet(c, part, "Without the lock only in a new table with the constraint, filled and swapped.");
 }
 
 } // namespace
+
+void only_when_quiet(Case &c, core::Part *part, std::string_view why)
+{
+    part->rewritable = false;
+    part->hint = c.concat({"-- ", why, " In a maintenance window:\n", reviewed(c, c.text)});
+    part->hint_is_whole = true;
+}
 
 // The bracket behind CHECK, as the user wrote it.
 std::string_view bracket(Case &c, std::string_view source, std::string_view keyword)

@@ -371,9 +371,8 @@ bool reindex_one(Case &c, const ReindexStmt *stmt, core::Part *part, std::string
         }
         want(c, look, part->lock, false);
         if (is_exclusion(get_index_constraint(look.oid))) {
-            part->rewritable = false;
             part->reason = "An exclusion constraint's index cannot be rebuilt concurrently.";
-            part->hint = c.concat({"SET zdm.safety_assured = on; ", c.text, "; in a maintenance window"});
+            only_when_quiet(c, part, "Without the lock only by a new table, filled and swapped.");
         }
     } else {
         want_reindexed(c, look, part->lock);

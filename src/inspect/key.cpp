@@ -174,10 +174,8 @@ void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, co
     part->hazard = true;
     part->rewritable = true;
     if (constraint->deferrable) {
-        part->rewritable = false;
         part->reason = "A prebuilt index would enforce a DEFERRABLE constraint at once.";
-        part->hint =
-            c.concat({"Add it without DEFERRABLE, or in a maintenance window with SET zdm.safety_assured = on"});
+        only_when_quiet(c, part, "Without DEFERRABLE it needs no such lock.");
     } else if (look.relkind == RELKIND_PARTITIONED_TABLE) {
         IndexStmt *stmt = index_of(c, look, constraint, columns);
         stmt->primary = primary;

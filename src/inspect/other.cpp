@@ -115,8 +115,7 @@ void create_trigger(Case &c, const CreateTrigStmt *stmt)
     Look look;
 
     if (look_at(c, stmt->relation, &look, false)) {
-        want_named(c, stmt->relation, Lock::ShareRowExclusive,
-                   stmt->row && look.relkind == RELKIND_PARTITIONED_TABLE);
+        want_named(c, stmt->relation, Lock::ShareRowExclusive, stmt->row && look.relkind == RELKIND_PARTITIONED_TABLE);
     }
     want_named(c, stmt->constrrel, Lock::ShareRowExclusive, false);
 }
@@ -285,11 +284,8 @@ void cluster(Case &c, const Node *utility)
         return;
     }
     c.out->statement.relation = look.relation;
-    core::Part part =
-        whole_statement(c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite,
-                        one ? c.concat({"Reorder it without the lock by pg_repack or pg_squeeze; ALTER TABLE ",
-                                        look.relation.name, " CLUSTER ON the index marks the order for them."})
-                            : "Reorder tables without the lock by pg_repack or pg_squeeze, one at a time.");
+    core::Part part = whole_statement(c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite, "");
+    only_when_quiet(c, &part, "Without the lock by pg_repack or pg_squeeze.");
     part.hazard = !one || !look.empty;
     part.work = part.hazard ? part.work : core::Work::Instant;
     c.out->statement.parts.push(part);
@@ -334,9 +330,8 @@ void vacuum(Case &c, const VacuumStmt *stmt)
         c.out->aside = false;
         core::Part part =
             whole_statement(c, &look, core::Rule::VacuumFull, core::Work::Rewrite,
-                            c.concat({"VACUUM ", look.relation.name,
-                                      "; it makes the space reusable without the lock. To give it back to the "
-                                      "operating system, use pg_repack or pg_squeeze."}));
+                            c.concat({"-- Makes the space reusable; pg_repack or pg_squeeze give it back.\nVACUUM ",
+                                      look.relation.name, ";"}));
         part.hazard = !look.empty;
         c.out->statement.relation = look.relation;
         c.out->statement.parts.push(part);

@@ -17,10 +17,7 @@ void refuse(Case &c, core::Part *part, core::Rule rule)
     part->hazard = true;
     part->rule = rule;
     part->work = core::Work::Rewrite;
-    part->hint = c.concat({"-- Without the lock by pg_repack or pg_squeeze, or a new table, filled and swapped. In a "
-                           "maintenance window:\n",
-                           reviewed(c, c.text)});
-    part->hint_is_whole = true;
+    only_when_quiet(c, part, "Without the lock by pg_repack or pg_squeeze, or a new table, filled and swapped.");
 }
 
 Oid home_of(Oid tablespace) { return OidIsValid(tablespace) ? tablespace : MyDatabaseTableSpace; }

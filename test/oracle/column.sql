@@ -116,13 +116,13 @@ ALTER TABLE "comments" ADD COLUMN "author_id" integer NOT NULL;
 ALTER TABLE comments ALTER COLUMN score SET DEFAULT 1;
 -- expect nothing
 ALTER TABLE comments ALTER COLUMN old_name SET DEFAULT gen_random_uuid()::text;
--- expect drop-default-not-null; when empty drop-default-not-null
+-- expect drop-default-not-null
 ALTER TABLE comments ALTER COLUMN score DROP DEFAULT;
 -- expect nothing
 ALTER TABLE comments ALTER COLUMN old_name DROP DEFAULT;
 -- expect nothing
 ALTER TABLE comments ALTER COLUMN post_id DROP DEFAULT;
--- expect drop-default-not-null; when empty drop-default-not-null
+-- expect drop-default-not-null
 ALTER TABLE comments ADD COLUMN n int NOT NULL DEFAULT 0;
 ALTER TABLE comments ALTER COLUMN n DROP DEFAULT;
 -- expect nothing

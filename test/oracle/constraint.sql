@@ -200,9 +200,9 @@ INSERT INTO keyless SELECT i, 'b' || i, i FROM generate_series(1, 1000) AS i;
 CREATE UNIQUE INDEX by_c ON keyless (c);
 -- expect nothing
 ALTER TABLE keyless ADD PRIMARY KEY USING INDEX by_c;
--- expect drop-primary-key
+-- expect drop-primary-key; when empty nothing
 ALTER TABLE payments DROP CONSTRAINT payments_pkey;
--- expect drop-primary-key
+-- expect drop-primary-key; when empty nothing
 ALTER TABLE accounts DROP CONSTRAINT accounts_pkey CASCADE;
 -- expect redefine-primary-key
 ALTER TABLE payments DROP CONSTRAINT payments_pkey, ADD PRIMARY KEY (id, amount);

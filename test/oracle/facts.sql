@@ -174,7 +174,8 @@ AS $$
             || 'no inherit %s, index %s, parent %s',
             k.conname, k.conrelid::regclass, k.contypid::regtype, pg_get_constraintdef(k.oid), k.convalidated,
             coalesce(to_jsonb(k) ->> 'conenforced', 'true'), k.condeferrable, k.condeferred, k.conislocal, k.coninhcount,
-            k.connoinherit, k.conindid::regclass, (SELECT p.conname FROM pg_constraint p WHERE p.oid = k.conparentid))
+            -- ATTACH leaves the mark that the constraint had on its own.
+            k.connoinherit AND k.conparentid = 0, k.conindid::regclass, (SELECT p.conname FROM pg_constraint p WHERE p.oid = k.conparentid))
         FROM pg_constraint k WHERE oracle.is_users(k.connamespace)
         UNION ALL
         SELECT format('trigger on %s: %s, enabled %s, has a parent %s', t.tgrelid::regclass,
@@ -217,7 +218,8 @@ AS $$
         FROM pg_depend d,
             LATERAL (SELECT oracle.described(d.classid, d.objid, d.objsubid),
                 oracle.described(d.refclassid, d.refobjid, d.refobjsubid)) AS _(o, r)
-        WHERE d.objid >= 16384 AND d.refobjid >= 16384 AND d.deptype <> 'e' AND o !~ '(zdm|oracle|pg_toast)' AND r !~ '(zdm|oracle|pg_toast)'
+        WHERE d.objid >= 16384 AND d.refobjid >= 16384 -- ATTACH ties triggers together that CREATE makes at once.
+            AND d.deptype <> 'e' AND NOT (d.deptype IN ('P', 'S') AND o ~ 'RI_ConstraintTrigger') AND o !~ '(zdm|oracle|pg_toast)' AND r !~ '(zdm|oracle|pg_toast)'
     ) AS of_all(f)
     ORDER BY f COLLATE "C"
 $$;

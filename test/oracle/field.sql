@@ -61,14 +61,14 @@ ALTER TABLE foo DROP CONSTRAINT foo_bar_not_null;
 CREATE TABLE foo (id bigint PRIMARY KEY, bar bigint DEFAULT 1, baz bigint DEFAULT 1);
 INSERT INTO foo(id) SELECT generate_series(1,1000);
 ALTER TABLE foo ADD CONSTRAINT zz CHECK (baz > 0) NOT VALID;
--- expect set-not-null-scan
+-- expect drop-check, set-not-null-scan; when empty nothing
 ALTER TABLE foo VALIDATE CONSTRAINT zz;
 ALTER TABLE foo ALTER COLUMN bar SET NOT NULL;
 ALTER TABLE foo DROP CONSTRAINT zz;
 
 -- given
 CREATE TABLE recipe(id bigint primary key);
--- expect add-column-not-null-no-default
+-- expect nothing
 ALTER TABLE "recipe" ADD COLUMN "public" boolean NOT NULL;
 
 -- given
@@ -159,7 +159,7 @@ ALTER TABLE "app_email" ADD CONSTRAINT "email_uniq" UNIQUE USING INDEX "email_id
 CREATE TABLE foo (id bigint PRIMARY KEY);
 INSERT INTO foo(id) SELECT generate_series(1,1000);
 CLUSTER foo USING foo_pkey;
--- expect cluster
+-- expect cluster; when empty cluster
 CLUSTER;
 
 -- given
@@ -207,7 +207,7 @@ CREATE TABLE table_name (id bigint PRIMARY KEY, field_name int);
 INSERT INTO table_name(id) SELECT generate_series(1,1000);
 CREATE INDEX field_name_idx ON table_name(field_name);
 CREATE INDEX idx2 ON table_name(id,field_name);
--- expect drop-index-blocking
+-- expect drop-index-blocking; when empty drop-index-blocking
 DROP INDEX IF EXISTS "field_name_idx";
 
 -- given
@@ -260,7 +260,7 @@ alter table authors alter name set not null;
 -- expect nothing; in a transaction
 set local lock_timeout = '2s';
 alter table authors add column email text;
--- expect statement-after-access-exclusive; in a transaction
+-- expect ddl-dml-mixed; when empty nothing; in a transaction
 set local lock_timeout = '2s';
 alter table authors add column email text;
 select count(*) from authors;
@@ -298,6 +298,7 @@ alter table authors add constraint authors_name_pkey primary key using index aut
 
 -- given
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public;
 CREATE TABLE users(id bigserial PRIMARY KEY, name varchar, city varchar, country varchar(20), description text, code citext, credit_score numeric(10,5), deleted_at timestamp(6), "interval" int, properties text, order_id bigint, other text);
 CREATE TABLE orders(id bigserial PRIMARY KEY);
 INSERT INTO orders SELECT i FROM generate_series(1,1000) i;
@@ -308,14 +309,14 @@ ALTER TABLE "users" ADD "nice" boolean DEFAULT TRUE;
 -- expect nothing; in a transaction
 ALTER TABLE "users" ADD "nice" uuid;
 ALTER TABLE "users" ALTER COLUMN "nice" SET DEFAULT gen_random_uuid();
--- expect prefer-jsonb; in a transaction
+-- expect nothing; in a transaction
 ALTER TABLE "users" ADD "properties2" json;
 -- expect create-index-blocking; in a transaction
 CREATE INDEX "index_users_on_name" ON "users" ("name");
 -- expect nothing
 ALTER TABLE "users" ADD "ip_id" bigint;
 CREATE INDEX CONCURRENTLY "index_users_on_ip_id" ON "users" ("ip_id");
--- expect add-column-inline-fk; in a transaction
+-- expect add-fk-validating; in a transaction
 ALTER TABLE "users" ADD "device_id" bigint, ADD CONSTRAINT fk FOREIGN KEY ("device_id") REFERENCES "orders" ("id");
 -- expect nothing; in a transaction
 ALTER TABLE "users" ADD CONSTRAINT "fk_rails_1" FOREIGN KEY ("order_id") REFERENCES "orders" ("id") NOT VALID;
@@ -334,18 +335,20 @@ ALTER TABLE "users" ALTER COLUMN "name" SET NOT NULL;
 
 -- given
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public;
 CREATE TABLE users(id bigserial PRIMARY KEY, name varchar, city varchar, country varchar(20), description text, code citext, credit_score numeric(10,5), deleted_at timestamp(6), "interval" int, properties text, order_id bigint, other text);
 CREATE TABLE orders(id bigserial PRIMARY KEY);
 INSERT INTO orders SELECT i FROM generate_series(1,1000) i;
 INSERT INTO users(name,city,country,description,code,credit_score,deleted_at,"interval") SELECT 'n'||i,'c','us','d'||i,'k'||i,i,now(),i FROM generate_series(1,1000) i;
 SET timezone='UTC';
 ALTER TABLE "users" ADD CONSTRAINT "test" CHECK ("name" IS NOT NULL);
--- expect unbatched-update; in a transaction
+-- expect set-not-null-scan; in a transaction
 UPDATE "users" SET "name"='Andy' WHERE "name" IS NULL;
 ALTER TABLE "users" ALTER COLUMN "name" SET NOT NULL;
 
 -- given
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public;
 CREATE TABLE users(id bigserial PRIMARY KEY, name varchar, city varchar, country varchar(20), description text, code citext, credit_score numeric(10,5), deleted_at timestamp(6), "interval" int, properties text, order_id bigint, other text);
 CREATE TABLE orders(id bigserial PRIMARY KEY);
 INSERT INTO orders SELECT i FROM generate_series(1,1000) i;
@@ -360,6 +363,7 @@ ALTER TABLE "users" ALTER COLUMN "description" TYPE character varying;
 
 -- given
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public;
 CREATE TABLE users(id bigserial PRIMARY KEY, name varchar, city varchar, country varchar(20), description text, code citext, credit_score numeric(10,5), deleted_at timestamp(6), "interval" int, properties text, order_id bigint, other text);
 CREATE TABLE orders(id bigserial PRIMARY KEY);
 INSERT INTO orders SELECT i FROM generate_series(1,1000) i;
@@ -371,6 +375,7 @@ ALTER TABLE "users" ALTER COLUMN "description" TYPE citext;
 
 -- given
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public;
 CREATE TABLE users(id bigserial PRIMARY KEY, name varchar, city varchar, country varchar(20), description text, code citext, credit_score numeric(10,5), deleted_at timestamp(6), "interval" int, properties text, order_id bigint, other text);
 CREATE TABLE orders(id bigserial PRIMARY KEY);
 INSERT INTO orders SELECT i FROM generate_series(1,1000) i;
@@ -388,6 +393,7 @@ ALTER TABLE "users" ALTER COLUMN "deleted_at" TYPE timestamptz;
 
 -- given
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public;
 CREATE TABLE users(id bigserial PRIMARY KEY, name varchar, city varchar, country varchar(20), description text, code citext, credit_score numeric(10,5), deleted_at timestamp(6), "interval" int, properties text, order_id bigint, other text);
 CREATE TABLE orders(id bigserial PRIMARY KEY);
 INSERT INTO orders SELECT i FROM generate_series(1,1000) i;
@@ -399,6 +405,7 @@ ALTER TABLE "users" ALTER COLUMN "zc" TYPE time(3);
 
 -- given
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public;
 CREATE TABLE users(id bigserial PRIMARY KEY, name varchar, city varchar, country varchar(20), description text, code citext, credit_score numeric(10,5), deleted_at timestamp(6), "interval" int, properties text, order_id bigint, other text);
 CREATE TABLE orders(id bigserial PRIMARY KEY);
 INSERT INTO orders SELECT i FROM generate_series(1,1000) i;
@@ -410,6 +417,7 @@ ALTER TABLE "users" ALTER COLUMN "zc" TYPE interval(3);
 
 -- given
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public;
 CREATE TABLE users(id bigserial PRIMARY KEY, name varchar, city varchar, country varchar(20), description text, code citext, credit_score numeric(10,5), deleted_at timestamp(6), "interval" int, properties text, order_id bigint, other text);
 CREATE TABLE orders(id bigserial PRIMARY KEY);
 INSERT INTO orders SELECT i FROM generate_series(1,1000) i;
@@ -421,6 +429,7 @@ ALTER TABLE "users" ALTER COLUMN "zc" TYPE timestamptz(3);
 
 -- given
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public;
 CREATE TABLE users(id bigserial PRIMARY KEY, name varchar, city varchar, country varchar(20), description text, code citext, credit_score numeric(10,5), deleted_at timestamp(6), "interval" int, properties text, order_id bigint, other text);
 CREATE TABLE orders(id bigserial PRIMARY KEY);
 INSERT INTO orders SELECT i FROM generate_series(1,1000) i;
@@ -432,6 +441,7 @@ DROP INDEX CONCURRENTLY "i";
 
 -- given
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public;
 CREATE TABLE users(id bigserial PRIMARY KEY, name varchar, city varchar, country varchar(20), description text, code citext, credit_score numeric(10,5), deleted_at timestamp(6), "interval" int, properties text, order_id bigint, other text);
 CREATE TABLE orders(id bigserial PRIMARY KEY);
 INSERT INTO orders SELECT i FROM generate_series(1,1000) i;

@@ -126,12 +126,12 @@ DROP INDEX by_name;
 -- An index that something needs.
 -- first
 CREATE INDEX lines_user ON "Order Lines" ("user id");
--- expect drop-index-blocking, drop-index-needed
+-- expect drop-index-blocking, drop-index-needed; when empty drop-index-blocking, drop-index-needed
 DROP INDEX lines_user;
 -- first
 CREATE UNIQUE INDEX identity_of_users ON users (email);
 ALTER TABLE users REPLICA IDENTITY USING INDEX identity_of_users;
--- expect drop-index-blocking, drop-index-needed
+-- expect drop-index-blocking, drop-index-needed; when empty drop-index-blocking, drop-index-needed
 DROP INDEX identity_of_users;
 
 -- REINDEX

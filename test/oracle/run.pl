@@ -310,13 +310,14 @@ sub check_hint
 {
     my ($case, $of, $end) = @_;
     my $run = psql(join("\n", start_of($case), 'RESET zdm.mode;', '\set ON_ERROR_STOP off', '\set VERBOSITY verbose',
-        map({ "$_;" } statements_of($case))));
+        map({ ("\\echo at $_", (statements_of($case))[$_] . ';') } 0 .. $#{ [ statements_of($case) ] })));
     my @reports;
 
-    while ($run =~ /^(?:psql:\S+ )?(ERROR|WARNING):  (ZD\d\d\d|25001|01ZDM): (.*?)^LOCATION: /msg) {
+    while ($run =~ /^(ERROR|WARNING):  (ZD\d\d\d|25001|01ZDM): (.*?)^LOCATION: /msg) {
         my ($severity, $state, $rest) = ($1, $2, $3);
         next if $severity eq 'ERROR' && $state eq ($case->{error} // '');
-        push @reports, { severity => $severity, state => $state, hint => $rest =~ /^HINT:  (.*)\z/ms ? $1 =~ s/\n\z//r : '' };
+        my ($at) = substr($run, 0, $-[0]) =~ /.*^at (\d+)$/ms;
+        push @reports, { at => $at, severity => $severity, state => $state, hint => $rest =~ /^HINT:  (.*)\z/ms ? $1 =~ s/\n\z//r : '' };
     }
     if (!@reports && !$case->{error}) {
         return ok(0, "$case->{label}: is refused or warned about", $run);
@@ -346,7 +347,9 @@ sub try_hint
             "$case->{label}: the hint is SQL or prose, not both", $hint);
     }
     $count{hints}++;
-    my $pasted = facts_after($case, "$hint\n", 'rewrite');
+    # What came before the statement has happened, in its own transactions.
+    my @before = grep { $_ ne 'BEGIN' } (statements_of($case))[0 .. $report->{at} - 1];
+    my $pasted = facts_after($case, join('', map({ "$_;\n" } @before), "$hint\n"), 'rewrite');
     my $availability = !grep { ($class{$_} // '') ne 'availability' } @{ $case->{rules} };
     if ($case->{another_end} || !$availability || @{ $case->{statements} } > 1) {
         return ok(!$pasted->{errors}, "$case->{label}: the hint works", $hint, $pasted->{output});

@@ -47,12 +47,12 @@ DROP VIEW IF EXISTS open_bills CASCADE;
 DROP MATERIALIZED VIEW sums;
 -- expect drop-sequence; when empty drop-sequence
 DROP SEQUENCE tickets;
--- expect drop-type
+-- expect drop-type; when empty drop-type
 DROP TYPE color;
 -- first
 CREATE SCHEMA filled;
 CREATE TABLE filled.t AS SELECT * FROM generate_series(1, 300);
--- expect drop-schema
+-- expect drop-schema; when empty drop-schema
 DROP SCHEMA filled CASCADE;
 -- first
 CREATE SCHEMA bare;
@@ -70,7 +70,7 @@ TRUNCATE lonely;
 TRUNCATE TABLE lonely, bill_lines RESTART IDENTITY;
 -- expect truncate, truncate-cascade; when empty nothing
 TRUNCATE bills CASCADE;
--- expect nothing; error 0A000
+-- expect truncate; error 0A000
 TRUNCATE clients;
 -- expect nothing; in a transaction
 CREATE TABLE made AS SELECT * FROM lonely;
@@ -125,13 +125,13 @@ CREATE TYPE state AS ENUM ('open', 'closed');
 -- Storage
 -- expect nothing
 ALTER TABLE bills SET LOGGED;
--- expect set-logged-unlogged
+-- expect set-logged-unlogged, unlogged-table; when empty unlogged-table
 ALTER TABLE lonely SET UNLOGGED;
 -- first
 CREATE UNLOGGED TABLE fast AS SELECT * FROM bills;
 -- expect set-logged-unlogged
 ALTER TABLE fast SET LOGGED;
--- expect unlogged-table
+-- expect unlogged-table; when empty unlogged-table
 CREATE UNLOGGED TABLE cache (key text PRIMARY KEY, value jsonb);
 -- expect nothing
 ALTER TABLE bills SET TABLESPACE pg_default;
@@ -141,9 +141,9 @@ ALTER TABLE bills SET ACCESS METHOD heap;
 ALTER TABLE bills SET (fillfactor = 80);
 -- expect nothing
 ALTER TABLE bills SET (autovacuum_vacuum_scale_factor = 0.01, toast.autovacuum_enabled = true);
--- expect disable-autovacuum
+-- expect disable-autovacuum; when empty disable-autovacuum
 ALTER TABLE bills SET (autovacuum_enabled = false);
--- expect disable-autovacuum
+-- expect disable-autovacuum; when empty disable-autovacuum
 ALTER TABLE bills SET (autovacuum_enabled = off, fillfactor = 70);
 -- expect nothing
 ALTER TABLE bills RESET (autovacuum_enabled);
@@ -208,11 +208,11 @@ ALTER SEQUENCE tickets OWNED BY lonely.a;
 ALTER SEQUENCE tickets INCREMENT BY 10;
 -- expect nothing
 SELECT setval('tickets', 100);
--- expect sequence-overflow
+-- expect sequence-overflow; when empty sequence-overflow
 ALTER SEQUENCE tickets CYCLE;
 -- first
 SELECT setval('tickets', 2000000000);
--- expect sequence-overflow
+-- expect sequence-overflow; when empty sequence-overflow
 ALTER SEQUENCE tickets AS int;
 -- first
 SELECT nextval('tickets');
@@ -228,15 +228,15 @@ CREATE TRIGGER stamped BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION to
 CREATE OR REPLACE TRIGGER touched AFTER UPDATE ON bills FOR EACH ROW EXECUTE FUNCTION touch();
 -- expect nothing
 DROP TRIGGER touched ON bills;
--- expect disable-trigger; when empty disable-trigger
+-- expect disable-trigger
 ALTER TABLE bills DISABLE TRIGGER ALL;
--- expect disable-trigger; when empty disable-trigger
+-- expect disable-trigger
 ALTER TABLE bills DISABLE TRIGGER touched;
--- expect disable-trigger; when empty disable-trigger
+-- expect disable-trigger
 ALTER TABLE bills DISABLE TRIGGER USER;
 -- expect nothing
 ALTER TABLE bills ENABLE TRIGGER touched;
--- expect create-rule
+-- expect create-rule; when empty create-rule
 CREATE RULE no_delete AS ON DELETE TO clients DO INSTEAD NOTHING;
 -- expect nothing
 CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';
@@ -246,7 +246,7 @@ GRANT SELECT ON bills TO PUBLIC;
 REVOKE ALL ON bills FROM PUBLIC;
 -- expect nothing
 ALTER TABLE bills OWNER TO CURRENT_USER;
--- expect enable-rls
+-- expect enable-rls; when empty nothing
 ALTER TABLE bills ENABLE ROW LEVEL SECURITY;
 -- first
 CREATE POLICY everyone ON bills USING (true);
@@ -279,7 +279,7 @@ LOCK TABLE bills, clients IN ROW EXCLUSIVE MODE;
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
 -- expect nothing
 CREATE TABLE IF NOT EXISTS clients (id int PRIMARY KEY, name text NOT NULL);
--- expect if-not-exists-mismatch
+-- expect if-not-exists-mismatch; when empty if-not-exists-mismatch
 CREATE TABLE IF NOT EXISTS clients (id int PRIMARY KEY, name text NOT NULL, city text);
 -- expect nothing
 CREATE TABLE schema_migrations (version varchar NOT NULL PRIMARY KEY);
@@ -298,5 +298,5 @@ DO $$ BEGIN PERFORM 1; END $$;
 -- first
 CREATE ROLE oracle_owner;
 ALTER TABLE lonely OWNER TO oracle_owner;
--- expect drop-owned
+-- expect drop-owned; when empty drop-owned
 DROP OWNED BY oracle_owner;
