@@ -76,7 +76,12 @@ COMMIT;
 BEGIN;
 DROP VIEW adults;
 CREATE VIEW adults AS SELECT id, age FROM users;
+CREATE VIEW of_adults AS SELECT id FROM adults;
 COMMIT;
+BEGIN;
+DROP VIEW adults CASCADE;
+ROLLBACK;
+DROP VIEW of_adults;
 BEGIN;
 DROP VIEW adults;
 SAVEPOINT s;
@@ -148,6 +153,12 @@ ALTER TABLE users DROP CONSTRAINT proof;
 COMMIT;
 ALTER TABLE users ADD CONSTRAINT proof CHECK (email IS NOT NULL) NOT VALID;
 ALTER TABLE users DROP CONSTRAINT proof;
+-- but what says it for children too is not said by what does not
+BEGIN;
+ALTER TABLE users ADD CONSTRAINT alone CHECK (age > 0) NO INHERIT NOT VALID;
+ALTER TABLE users VALIDATE CONSTRAINT alone;
+ALTER TABLE users DROP CONSTRAINT users_age_check;
+ROLLBACK;
 ALTER TABLE users DROP CONSTRAINT users_pkey;
 \echo :SQLSTATE
 

@@ -95,5 +95,6 @@ void plan_not_null(Draft &draft, const Settings &settings, const Statement &stat
 void plan_check(Draft &draft, const Part &part, std::string_view head);
 void probe_foreign_key(Draft &draft, const Part &part);
 void plan_foreign_key(Draft &draft, const Part &part, std::string_view head);
+void plan_validate(Draft &draft, const Part &part, std::string_view head);
 
 } // namespace zdm::core

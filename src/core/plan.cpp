@@ -11,6 +11,10 @@ void plan_part(Draft &draft, const Settings &settings, const Part &part, const S
     switch (part.form) {
     case Form::CreateIndex:
         plan_create_index(draft, part);
+        if (!part.analyze.empty() && action_of(settings, Rule::AutoAnalyze) == Action::Rewrite) {
+            draft.act(StepKind::Long, part, Lock::ShareUpdateExclusive, Work::Instant,
+                      draft.text({"ANALYZE ", part.relation.name}));
+        }
         break;
     case Form::DropIndex:
         plan_drop_index(draft, part);
@@ -54,6 +58,9 @@ void plan_part(Draft &draft, const Settings &settings, const Part &part, const S
         } else {
             plan_key(draft, part, true);
         }
+        break;
+    case Form::Validate:
+        plan_validate(draft, part, statement.head);
         break;
     case Form::AttachPartition:
     case Form::CreatePartition:
@@ -138,6 +145,9 @@ Ruling ruling_of(const Settings &settings, const Part &part, bool in_block)
     }
     const Action action = action_of(settings, part.rule);
     if (in_block && part.fine_in_block) {
+        return Ruling::Pass;
+    }
+    if (in_block && part.outside_only) {
         return Ruling::Pass;
     }
     if (action != Action::Allow && in_block && part.mild_in_block) {

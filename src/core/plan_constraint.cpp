@@ -184,4 +184,10 @@ void plan_foreign_key(Draft &draft, const Part &part, std::string_view head)
     plan_validated(draft, part, head, Lock::ShareRowExclusive);
 }
 
+// In a transaction of its own, which holds no other lock.
+void plan_validate(Draft &draft, const Part &part, std::string_view head)
+{
+    draft.act(StepKind::Long, part, Lock::ShareUpdateExclusive, Work::Scan, draft.text({head, part.source}));
+}
+
 } // namespace zdm::core

@@ -17,7 +17,10 @@ struct Settings {
     int instant_timeout_ms;
     int batch_time_ms;
     bool run_jobs;
-    int max_workers; // 0 when the library was not preloaded
+    std::int64_t small_table_bytes; // relations up to this size count as empty; -1: not even those without pages
+    int max_lock_hold_ms;           // 0: no limit
+    int max_dml_rows;               // 0: no limit
+    int max_workers;                // 0 when the library was not preloaded
     Action actions[kRuleCount];
 };
 

@@ -35,6 +35,7 @@ enum class Form : std::uint8_t {
     AddUnique,
     AddPrimaryKey,
     RedefineKey, // a primary key instead of the one that the same statement drops; `finish` is its command in the end
+    Validate,    // scans under a lock that blocks nobody, unless a stronger one is held already
     AttachPartition,
     DetachPartition,
     CreatePartition,
@@ -118,6 +119,7 @@ struct Part {
     bool after_add = false;     // concerns a column that the same statement adds
     bool mild_in_block = false; // in a transaction block its hazard is worth a warning, no more
     bool fine_in_block = false; // in a transaction block it is no hazard: what is safer cannot run there
+    bool outside_only = false;  // PostgreSQL itself refuses it in a transaction block
     bool runs_in_block = false; // its plan is one transaction, and may be the user's
     bool only_in_block = false; // a hazard in a transaction block alone
 };

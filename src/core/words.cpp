@@ -46,7 +46,8 @@ std::string_view rule_names(Arena arena, const Verdict &verdict)
 
 constexpr std::string_view kOutside =
     "Run it outside a transaction block, where it becomes the safe form by itself (Rails: disable_ddl_transaction!; "
-    "Django: atomic = False; Flyway: executeInTransaction=false; psql: without -1).";
+    "Django: atomic = False; Flyway: executeInTransaction=false; Alembic: autocommit_block(); goose: "
+    "-- +goose NO TRANSACTION; node-pg-migrate: pgm.noTransaction(); psql: without -1).";
 
 } // namespace
 

@@ -236,6 +236,8 @@ void validate(Case &c, Relation rel, const Look &look, const AlterTableStmt *stm
         return;
     }
     part->work = core::Work::Scan;
+    part->form = HeapTupleIsValid(tuple) ? core::Form::Validate : part->form;
+    part->name = quoted(c, cmd->name);
     if (!core::blocks_others(whole)) {
         return;
     }

@@ -74,17 +74,12 @@ void add_exclusion(Case &c, core::Part *part)
     part->hazard = true;
     part->rule = core::Rule::AddExcludeBlocking;
     part->work = core::Work::IndexBuild;
-    only_when_quiet(c, part, "Without the lock only in a new table with the constraint, filled and swapped.");
+    part->hint = c.concat({"-- Without the lock only in a new table, filled and swapped. In a maintenance window:\n",
+                           reviewed(c, c.text)});
+    part->hint_is_whole = true;
 }
 
 } // namespace
-
-void only_when_quiet(Case &c, core::Part *part, std::string_view why)
-{
-    part->rewritable = false;
-    part->hint = c.concat({"-- ", why, " In a maintenance window:\n", reviewed(c, c.text)});
-    part->hint_is_whole = true;
-}
 
 // The bracket behind CHECK, as the user wrote it.
 std::string_view bracket(Case &c, std::string_view source, std::string_view keyword)
@@ -189,7 +184,9 @@ void add_constraint(Case &c, Relation rel, const Look &look, Constraint *constra
         ConstraintNameIsUsed(CONSTRAINT_RELATION, RelationGetRelid(rel), constraint->conname)) {
         return; // PostgreSQL's own error
     }
-    if (look.empty || constraint->skip_validation) {
+    // A small table may yet reference a large one, which the check reads as well.
+    const bool two_sides = constraint->contype == CONSTR_FOREIGN && look.relation.bytes > 0;
+    if ((look.empty && !two_sides) || constraint->skip_validation) {
         return;
     }
     switch (constraint->contype) {

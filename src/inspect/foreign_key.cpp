@@ -174,7 +174,7 @@ void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constr
     List *keys = NIL;
     bool sound = false;
 
-    if (constraint->pktable == nullptr || !look_at(c, constraint->pktable, &partner)) {
+    if (constraint->pktable == nullptr || !look_at(c, constraint->pktable, &partner) || (look.empty && partner.empty)) {
         return;
     }
     with_relation(c, partner.oid,
@@ -197,8 +197,10 @@ void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constr
     part->reason = c.concat({"The same lock on ", partner.relation.name, "."});
     if (pg::has_period(constraint)) {
         // Measured on 18.6: a period covered in part only passes VALIDATE, and is refused by the plain statement.
+        part->rewritable = false;
         part->reason = "VALIDATE CONSTRAINT misses rows that break a FOREIGN KEY with PERIOD.";
-        only_when_quiet(c, part, "NOT VALID and VALIDATE would not do the same.");
+        part->hint = c.concat({"-- In a maintenance window:\n", reviewed(c, c.text)});
+        part->hint_is_whole = true;
     } else if (look.relkind == RELKIND_PARTITIONED_TABLE) {
         part->rule = core::Rule::AddFkPartitioned;
         with_relation(c, partner.oid,

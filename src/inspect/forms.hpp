@@ -73,8 +73,6 @@ std::string_view generated_by_hand(Case &c, const NewColumn &where, std::string_
                                    const Constraint *generated);
 std::string_view domain_by_hand(Case &c, const Look &look, std::string_view column, Oid domain, std::string_view value);
 
-// For what has no safe form: why, and the statement itself for whoever decides so.
-void only_when_quiet(Case &c, core::Part *part, std::string_view why);
 // For what only a person can decide: the statement itself, once it has been thought over.
 inline std::string_view reviewed(Case &c, std::string_view statement)
 {

@@ -174,8 +174,11 @@ void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, co
     part->hazard = true;
     part->rewritable = true;
     if (constraint->deferrable) {
+        part->rewritable = false;
         part->reason = "A prebuilt index would enforce a DEFERRABLE constraint at once.";
-        only_when_quiet(c, part, "Without DEFERRABLE it needs no such lock.");
+        part->hint =
+            c.concat({"-- Without DEFERRABLE it is safe; with it, in a maintenance window:\n", reviewed(c, c.text)});
+        part->hint_is_whole = true;
     } else if (look.relkind == RELKIND_PARTITIONED_TABLE) {
         IndexStmt *stmt = index_of(c, look, constraint, columns);
         stmt->primary = primary;

@@ -261,6 +261,17 @@ bool has_cluster_index(Case &c, const Look &look, const char *name)
     return found;
 }
 
+// The same by a tool, or by REPACK where there is one.
+std::string_view repacked(Case &c, std::string_view table, const char *index)
+{
+    if (pg::kRepacks && !table.empty()) {
+        return c.concat({"REPACK (CONCURRENTLY) ", table, index == nullptr ? "" : " USING INDEX ",
+                         index == nullptr ? "" : quote_identifier(index), ";"});
+    }
+    return c.concat(
+        {"-- Without the lock by pg_repack or pg_squeeze. In a maintenance window:\n", reviewed(c, c.text)});
+}
+
 } // namespace
 
 void cluster(Case &c, const Node *utility)
@@ -284,8 +295,8 @@ void cluster(Case &c, const Node *utility)
         return;
     }
     c.out->statement.relation = look.relation;
-    core::Part part = whole_statement(c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite, "");
-    only_when_quiet(c, &part, "Without the lock by pg_repack or pg_squeeze.");
+    core::Part part = whole_statement(c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite,
+                                      repacked(c, one ? look.relation.name : "", call.by_index ? call.index : nullptr));
     part.hazard = !one || !look.empty;
     part.work = part.hazard ? part.work : core::Work::Instant;
     c.out->statement.parts.push(part);
@@ -328,10 +339,10 @@ void vacuum(Case &c, const VacuumStmt *stmt)
             continue;
         }
         c.out->aside = false;
-        core::Part part =
-            whole_statement(c, &look, core::Rule::VacuumFull, core::Work::Rewrite,
-                            c.concat({"-- Makes the space reusable; pg_repack or pg_squeeze give it back.\nVACUUM ",
-                                      look.relation.name, ";"}));
+        core::Part part = whole_statement(c, &look, core::Rule::VacuumFull, core::Work::Rewrite,
+                                          c.concat({"-- It makes the space reusable; to give it back, ",
+                                                    pg::kRepacks ? "REPACK (CONCURRENTLY)" : "pg_repack or pg_squeeze",
+                                                    ".\nVACUUM ", look.relation.name, ";"}));
         part.hazard = !look.empty;
         c.out->statement.relation = look.relation;
         c.out->statement.parts.push(part);

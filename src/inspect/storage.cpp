@@ -17,7 +17,10 @@ void refuse(Case &c, core::Part *part, core::Rule rule)
     part->hazard = true;
     part->rule = rule;
     part->work = core::Work::Rewrite;
-    only_when_quiet(c, part, "Without the lock by pg_repack or pg_squeeze, or a new table, filled and swapped.");
+    part->hint = c.concat({"-- Without the lock by pg_repack or pg_squeeze, or a new table, filled and swapped. In a "
+                           "maintenance window:\n",
+                           reviewed(c, c.text)});
+    part->hint_is_whole = true;
 }
 
 Oid home_of(Oid tablespace) { return OidIsValid(tablespace) ? tablespace : MyDatabaseTableSpace; }
