@@ -174,6 +174,8 @@ DROP INDEX orders_user;
 DROP INDEX orders_user_too;
 
 -- TRUNCATE
+TRUNCATE users;
+\echo :SQLSTATE
 BEGIN;
 TRUNCATE felt;
 TRUNCATE felt;

@@ -305,9 +305,9 @@ void note_truncate(Case &c, const TruncateStmt *stmt)
 {
     const std::string_view hint = core::reviewed(c.arena, c.text, core::kRowsUnneeded);
     core::List<std::string_view> names(c.arena);
+    core::List<Look> looks(c.arena);
     List *emptied = NIL;
     ListCell *cell = nullptr;
-    Look first;
 
     foreach (cell, stmt->relations) {
         const auto *name = lfirst_node(RangeVar, cell);
@@ -318,17 +318,20 @@ void note_truncate(Case &c, const TruncateStmt *stmt)
         if (c.purpose == Purpose::Guard && pg_class_aclcheck(look.oid, GetUserId(), ACL_TRUNCATE) != ACLCHECK_OK) {
             return;
         }
-        first = emptied == NIL ? look : first;
+        looks.push(look);
         emptied = list_concat_unique_oid(emptied, name->inh ? find_all_inheritors(look.oid, NoLock, nullptr)
                                                             : list_make1_oid(look.oid));
+    }
+    List *more = emptied == NIL ? NIL : heap_truncate_find_FKs(emptied);
+    if (more != NIL && stmt->behavior != DROP_CASCADE) {
+        return; // PostgreSQL's own error
+    }
+    for (const Look &look : looks) {
         if (!look.hidden && !look.catalog && !look.empty) {
             note(c, core::Rule::Truncate, &look.relation, core::with_size(c.arena, look.relation), hint);
         }
     }
-    if (stmt->behavior != DROP_CASCADE || emptied == NIL) {
-        return;
-    }
-    for (List *more = heap_truncate_find_FKs(emptied); more != NIL; more = heap_truncate_find_FKs(emptied)) {
+    for (; more != NIL; more = heap_truncate_find_FKs(emptied)) {
         foreach (cell, more) {
             Look look;
             if (look_at(c, lfirst_oid(cell), &look) && !look.hidden && !look.empty) {
@@ -338,7 +341,7 @@ void note_truncate(Case &c, const TruncateStmt *stmt)
         emptied = list_concat_unique_oid(emptied, more);
     }
     if (!names.empty()) {
-        note(c, core::Rule::TruncateCascade, &first.relation,
+        note(c, core::Rule::TruncateCascade, &looks[0].relation,
              core::listed(c.arena, "It empties as well: ", names, names.count),
              core::reviewed(c.arena, c.text, core::kRowsUnneeded));
     }

@@ -299,7 +299,8 @@ bool drop_one(Case &c, const DropStmt *stmt, const RangeVar *name, bool *hidden)
     part.rewritable = stmt->behavior != DROP_CASCADE && !stmt->concurrent && look.relkind == RELKIND_INDEX &&
                       !look.partition && !table.hidden;
     if (!table.hidden && !stmt->concurrent) {
-        want(c, table, part.lock, false);
+        // Of a partitioned index there is no CONCURRENTLY: it locks all partitions, and follows the lock rules.
+        want(c, table, part.lock, look.relkind == RELKIND_PARTITIONED_INDEX);
         want(c, look, part.lock, false);
     }
     statement.relation = table.relation;

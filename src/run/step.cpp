@@ -136,15 +136,28 @@ struct InstantArg {
     TimestampTz started; // under the locks
 };
 
-// The relation, and unless `only` all below it. One that an earlier step has made is known by its name.
-void add_targets(core::List<core::Target> *targets, core::Relation relation, core::Lock lock, bool only)
+// A relation that an earlier step has made is known by its name alone.
+core::Relation found(core::Relation relation)
 {
-    ListCell *cell = nullptr;
-
     if (relation.oid == InvalidOid && !relation.bare.empty()) {
         const Oid schema = get_namespace_oid(pg::cstring(relation.schema), true);
         relation.oid = get_relname_relid(pg::cstring(relation.bare), schema);
     }
+    return relation;
+}
+
+// It and all below it; nothing if it is gone, of which PostgreSQL would say that a lookup failed.
+List *below(Oid relation)
+{
+    return get_rel_name(relation) == nullptr ? NIL : find_all_inheritors(relation, NoLock, nullptr);
+}
+
+// The relation, and unless `only` all below it.
+void add_targets(core::List<core::Target> *targets, core::Relation relation, core::Lock lock, bool only)
+{
+    ListCell *cell = nullptr;
+
+    relation = found(relation);
     if (relation.oid == InvalidOid) {
         return;
     }
@@ -152,7 +165,7 @@ void add_targets(core::List<core::Target> *targets, core::Relation relation, cor
     if (only) {
         return;
     }
-    foreach (cell, find_all_inheritors(relation.oid, NoLock, nullptr)) {
+    foreach (cell, below(relation.oid)) {
         if (lfirst_oid(cell) != relation.oid) {
             core::Relation child = relation;
             child.oid = lfirst_oid(cell);
@@ -173,6 +186,26 @@ bool is_needless(const core::Step &step)
     return !below;
 }
 
+// The index that a partition was to be attached to may be whole, now that the partition has gone. PostgreSQL looks at
+// that whenever one is attached, even if it is already.
+void attach_again(const core::Step &step)
+{
+    for (const core::Target &target : step.also) {
+        const Oid index = found(target.relation).oid;
+        List *parts =
+            OidIsValid(index) && get_rel_relkind(index) == RELKIND_PARTITIONED_INDEX && !get_index_isvalid(index)
+                ? find_inheritance_children(index, NoLock)
+                : NIL;
+        if (parts != NIL) {
+            const Oid part = linitial_oid(parts);
+            const char *schema = get_namespace_name(get_rel_namespace(part));
+            pg::run_sql(psprintf("ALTER INDEX %s ATTACH PARTITION %s", pg::cstring(target.relation.name),
+                                 quote_qualified_identifier(schema, get_rel_name(part))),
+                        PROCESS_UTILITY_QUERY);
+        }
+    }
+}
+
 bool run_instant(void *data)
 {
     auto *with = static_cast<InstantArg *>(data);
@@ -180,6 +213,7 @@ bool run_instant(void *data)
     with->started = GetCurrentTimestamp();
     if (!with->undoing) {
         if (is_needless(*with->step)) {
+            as_owner(*with->run, [&] { attach_again(*with->step); });
             return true;
         }
         require_same(with->step->relation);
@@ -232,20 +266,32 @@ void require_valid(const core::Step &step)
     }
 }
 
-LockRelId lock_id(Oid relation) { return {relation, IsSharedRelation(relation) ? InvalidOid : MyDatabaseId}; }
+// The relation; or, where a command goes through all of them, the command: two at once would meet in the middle, each
+// with a snapshot for which the other waits.
+LOCKTAG tag_of(Oid relation)
+{
+    LOCKTAG tag;
+
+    if (relation == InvalidOid) {
+        SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, get_extension_oid("zdm", true), 1);
+    } else {
+        SET_LOCKTAG_RELATION(tag, IsSharedRelation(relation) ? InvalidOid : MyDatabaseId, relation);
+    }
+    return tag;
+}
 
 // Takes the lock of a concurrent command before it starts, and without a snapshot: a build that runs on the same table
 // waits for our snapshot while we wait for its lock, and one of us would die in the deadlock. Held by the session over
 // the commits that follow; an abort gives it back.
 void lock_first(std::string_view sql, int limit_ms, Oid relation)
 {
-    const LockRelId id = lock_id(relation);
+    const LOCKTAG tag = tag_of(relation);
 
     pg::drop_snapshots();
     pg::with_lock_settings(limit_ms, Min(DeadlockTimeout, 1000), [&] {
         watched(sql, [&] {
             InvalidateCatalogSnapshotConditionally();
-            LockRelationIdForSession(const_cast<LockRelId *>(&id), ShareUpdateExclusiveLock);
+            LockAcquire(&tag, ShareUpdateExclusiveLock, true, false);
         });
     });
     pg::commit_and_start();
@@ -253,8 +299,8 @@ void lock_first(std::string_view sql, int limit_ms, Oid relation)
 
 void unlock_after(Oid relation)
 {
-    LockRelId id = lock_id(relation);
-    UnlockRelationIdForSession(&id, ShareUpdateExclusiveLock);
+    const LOCKTAG tag = tag_of(relation);
+    LockRelease(&tag, ShareUpdateExclusiveLock, true);
 }
 
 void concurrent(const Run &run, const core::Step &step, store::StepTimes *times)
@@ -263,12 +309,12 @@ void concurrent(const Run &run, const core::Step &step, store::StepTimes *times)
     const TimestampTz asked = GetCurrentTimestamp();
     bool wanted = true;
 
+    lock_first(step.sql, 0, step.relation.oid);
+    if (known && is_needless(step)) {
+        unlock_after(step.relation.oid);
+        return;
+    }
     if (known) {
-        lock_first(step.sql, 0, step.relation.oid);
-        if (is_needless(step)) {
-            unlock_after(step.relation.oid);
-            return;
-        }
         require_same(step.relation);
     }
     const TimestampTz got = GetCurrentTimestamp();
@@ -284,9 +330,7 @@ void concurrent(const Run &run, const core::Step &step, store::StepTimes *times)
     if (!step.builds.empty()) {
         require_valid(step);
     }
-    if (known) {
-        unlock_after(step.relation.oid);
-    }
+    unlock_after(step.relation.oid);
     *times = {1, ms_between(asked, got), ms_between(got, GetCurrentTimestamp())};
 }
 
@@ -396,7 +440,7 @@ Oids indexes_of(const Run &run, const core::Step &step, bool valid)
         add_indexes(InvalidOid, valid, &found);
         return found;
     }
-    foreach (cell, find_all_inheritors(step.relation.oid, NoLock, nullptr)) {
+    foreach (cell, below(step.relation.oid)) {
         const Oid toast = toast_of(lfirst_oid(cell));
         add_indexes(lfirst_oid(cell), valid, &found);
         if (OidIsValid(toast)) {
@@ -465,14 +509,10 @@ std::string_view drop_index_sql(const Run &run, Oid index)
 void unlimited(const pg::UtilityCall &call, std::string_view text, const core::Relation &relation, bool commits)
 {
     if (commits) {
-        if (relation.oid != InvalidOid) {
-            pg::commit_and_start();
-            lock_first(text, 0, relation.oid);
-        }
+        pg::commit_and_start();
+        lock_first(text, 0, relation.oid);
         patient_over_commits(text, 0, [&] { pg::run_next(call); });
-        if (relation.oid != InvalidOid) {
-            unlock_after(relation.oid);
-        }
+        unlock_after(relation.oid);
     } else {
         patient(text, [&] { pg::run_next(call); });
     }
