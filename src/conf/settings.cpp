@@ -22,7 +22,14 @@ const config_enum_entry kModes[] = {
     {nullptr, 0, false},
 };
 
+const config_enum_entry kInTransaction[] = {
+    {"reject", static_cast<int>(core::InTransaction::Reject), false},
+    {"defer", static_cast<int>(core::InTransaction::Defer), false},
+    {nullptr, 0, false},
+};
+
 int mode = static_cast<int>(core::Mode::Rewrite);
+int in_transaction = static_cast<int>(core::InTransaction::Reject);
 char *rule_actions = nullptr;
 bool safety_assured = false;
 bool allow_safety_assured = true;
@@ -157,6 +164,10 @@ void define(bool preloaded)
                              show_safety_assured);
     DefineCustomBoolVariable("zdm.allow_safety_assured", "Whether zdm.safety_assured may be used.", nullptr,
                              &allow_safety_assured, true, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomEnumVariable(
+        "zdm.in_transaction", "What to do inside a transaction block where the safe form needs several transactions.",
+        "reject, or defer: what is instant is done now, the rest by a background job after commit.", &in_transaction,
+        static_cast<int>(core::InTransaction::Reject), kInTransaction, PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("zdm.lock_timeout",
                             "The longest one attempt may stand in lock queues where others wait behind it.", nullptr,
                             &lock_timeout_ms, 100, 1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
@@ -210,6 +221,7 @@ core::Settings current()
     now.mode = static_cast<core::Mode>(mode);
     now.safety_assured = safety_assured && !is_used_up();
     now.allow_safety_assured = allow_safety_assured;
+    now.in_transaction = static_cast<core::InTransaction>(in_transaction);
     now.lock_timeout_ms = LockTimeout > 0 && LockTimeout < lock_timeout_ms ? LockTimeout : lock_timeout_ms;
     now.lock_patience_ms = lock_patience_ms;
     now.long_transaction_ms = long_transaction_ms;

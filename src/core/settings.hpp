@@ -5,12 +5,14 @@ namespace zdm::core
 {
 
 enum class Mode : std::uint8_t { Off, Warn, Reject, Rewrite };
+enum class InTransaction : std::uint8_t { Reject, Defer };
 
 // All settings as one value. Times in milliseconds.
 struct Settings {
     Mode mode;
     bool safety_assured;
     bool allow_safety_assured;
+    InTransaction in_transaction;
     int lock_timeout_ms;
     int lock_patience_ms;
     int long_transaction_ms;

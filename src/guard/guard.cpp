@@ -15,6 +15,7 @@
 #include "pg/syntax.hpp"
 #include "pg/xact.hpp"
 #include "run/run.hpp"
+#include "store/store.hpp"
 
 namespace zdm::guard
 {
@@ -190,6 +191,33 @@ bool run_as_written(Passage &passage)
     return run::climb(passage.settings, passage.patience, statement.targets, statement.commits, body, &passage);
 }
 
+// What is instant now, in the user's transaction; the rest as a job that exists if it commits.
+bool defer(Passage &passage)
+{
+    const core::Statement statement = passage.finding.statement;
+    const core::Deferral split = core::deferred(passage.arena, passage.settings, statement);
+    const run::Body still_deferred = [](void *arg) {
+        auto *with = static_cast<Passage *>(arg);
+        look(*with);
+        return with->verdict.ruling == core::Ruling::Defer;
+    };
+    core::Plan whole = split.now;
+
+    if (!split.now.steps.empty() &&
+        !run::do_now(passage.settings, passage.patience, split.now, still_deferred, &passage)) {
+        return false;
+    }
+    for (const core::Step &step : split.later.steps) {
+        whole.steps.push(step);
+    }
+    const bool known = statement.relation.oid != InvalidOid;
+    const int64 job = store::add_plan({statement.relation.oid, known ? pg::cstring(statement.relation.name) : nullptr,
+                                       pg::cstring(statement.text), &whole, split.now.steps.count, true});
+    store::announce_after_commit();
+    pg::report(NOTICE, pg::kRewritten, core::put_off(passage.arena, statement, passage.verdict, split, job));
+    return true;
+}
+
 bool blocks_anybody(const core::Statement &statement)
 {
     bool any = statement.opaque;
@@ -225,6 +253,8 @@ bool carry_out(Passage &passage)
         }
         return run::execute(passage.settings, plan, statement, static_cast<MemoryContext>(passage.arena.owner));
     }
+    case core::Ruling::Defer:
+        return defer(passage);
     case core::Ruling::Pass:
     case core::Ruling::Warn:
         break;

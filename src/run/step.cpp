@@ -419,6 +419,37 @@ void run_step(const Run &run, const core::Step &step, store::StepTimes *times)
     }
 }
 
+bool do_now(const core::Settings &settings, Patience &patience, const core::Plan &now, Body still_holds, void *arg)
+{
+    struct Now {
+        const core::Settings *settings;
+        const core::Plan *plan;
+        Body still_holds;
+        void *arg;
+    } with{&settings, &now, still_holds, arg};
+    core::List<core::Target> targets(pg::arena(CurrentMemoryContext));
+
+    for (const core::Step &step : now.steps) {
+        add_targets(&targets, step.relation, step.lock, step.only);
+        for (const core::Target &other : step.also) {
+            add_targets(&targets, other.relation, other.lock, step.only);
+        }
+    }
+    const Body body = [](void *data) {
+        const auto *given = static_cast<Now *>(data);
+        if (!given->still_holds(given->arg)) {
+            return false;
+        }
+        for (const core::Step &step : given->plan->steps) {
+            pg::with_time_limit(given->settings->instant_timeout_ms,
+                                [&] { pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_QUERY); });
+            CommandCounterIncrement();
+        }
+        return true;
+    };
+    return climb_in_block(settings, patience, targets, body, &with);
+}
+
 Oid index_of(const core::Step &step, std::string_view name)
 {
     const Oid index =

@@ -203,6 +203,15 @@ void put_judged(const Session &session, Row row, const inspect::Finding &finding
         }
     }
     row.verdict = core::name(verdict.ruling);
+    if (verdict.ruling == core::Ruling::Defer) {
+        const core::Deferral split = core::deferred(session.arena, session.settings, statement);
+        core::Plan whole = split.now;
+        for (const core::Step &step : split.later.steps) {
+            whole.steps.push(step);
+        }
+        put_steps(session, row, whole, detail);
+        return;
+    }
     if (verdict.ruling == core::Ruling::Rewrite) {
         put_steps(session, row, core::plan(session.arena, session.settings, statement), detail);
         return;
