@@ -76,7 +76,12 @@ COMMIT;
 BEGIN;
 DROP VIEW adults;
 CREATE VIEW adults AS SELECT id, age FROM users;
+CREATE VIEW of_adults AS SELECT id FROM adults;
 COMMIT;
+BEGIN;
+DROP VIEW adults CASCADE;
+ROLLBACK;
+DROP VIEW of_adults;
 BEGIN;
 DROP VIEW adults;
 SAVEPOINT s;
@@ -148,6 +153,13 @@ ALTER TABLE users DROP CONSTRAINT proof;
 COMMIT;
 ALTER TABLE users ADD CONSTRAINT proof CHECK (email IS NOT NULL) NOT VALID;
 ALTER TABLE users DROP CONSTRAINT proof;
+-- but what says it for children too is not said by what does not
+BEGIN;
+SET LOCAL zdm.rule_actions = 'validate-in-same-txn=allow';
+ALTER TABLE users ADD CONSTRAINT alone CHECK (age > 0) NO INHERIT NOT VALID;
+ALTER TABLE users VALIDATE CONSTRAINT alone;
+ALTER TABLE users DROP CONSTRAINT users_age_check;
+ROLLBACK;
 ALTER TABLE users DROP CONSTRAINT users_pkey;
 \echo :SQLSTATE
 
@@ -163,6 +175,8 @@ DROP INDEX orders_user;
 DROP INDEX orders_user_too;
 
 -- TRUNCATE
+TRUNCATE users;
+\echo :SQLSTATE
 BEGIN;
 TRUNCATE felt;
 TRUNCATE felt;

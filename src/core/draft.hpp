@@ -93,7 +93,8 @@ void plan_reindex(Draft &draft, const Part &part);
 // NOT NULL of all columns of the statement, in one scan.
 void plan_not_null(Draft &draft, const Settings &settings, const Statement &statement);
 void plan_check(Draft &draft, const Part &part, std::string_view head);
-void probe_foreign_key(Draft &draft, const Part &part);
+Step &probe_foreign_key(Draft &draft, const Part &part);
 void plan_foreign_key(Draft &draft, const Part &part, std::string_view head);
+void plan_validate(Draft &draft, const Part &part, std::string_view head);
 
 } // namespace zdm::core

@@ -1,3 +1,4 @@
+#include "core/defer.hpp"
 #include "core/draft.hpp"
 
 namespace zdm::core
@@ -59,6 +60,9 @@ void plan_part(Draft &draft, const Settings &settings, const Part &part, const S
             plan_key(draft, part, true);
         }
         break;
+    case Form::Validate:
+        plan_validate(draft, part, statement.head);
+        break;
     case Form::AttachPartition:
     case Form::CreatePartition:
         plan_proven(draft, settings, part, statement.head);
@@ -104,6 +108,7 @@ void plan_rest(Draft &draft, const Settings &settings, const Statement &statemen
     if (first != nullptr) {
         Step &step = draft.act(StepKind::Instant, *first, first->lock, Work::Instant,
                                draft.text({before.str(), statement.head, draft.join(sources, ", "), after.str()}));
+        step.eager = true;
         plan_after_types(draft, settings, statement, step);
     }
 }
@@ -128,7 +133,7 @@ bool is_rewritten(const Settings &settings, const Part &part)
 
 std::string_view name(Ruling ruling)
 {
-    constexpr std::string_view kNames[] = {"pass", "warn", "rewrite", "reject"};
+    constexpr std::string_view kNames[] = {"pass", "warn", "rewrite", "defer", "reject"};
     return kNames[static_cast<int>(ruling)];
 }
 
@@ -186,8 +191,9 @@ Verdict judge(Arena arena, const Settings &settings, const Statement &statement,
         }
     }
     if (verdict.ruling == Ruling::Rewrite && in_block && needs_own_transactions) {
-        verdict.ruling = Ruling::Reject;
-        verdict.needs_own_transactions = true;
+        const bool defers = settings.in_transaction == InTransaction::Defer && settings.max_workers > 0;
+        verdict.ruling = defers && deferred(arena, settings, statement).possible ? Ruling::Defer : Ruling::Reject;
+        verdict.needs_own_transactions = verdict.ruling == Ruling::Reject;
     }
     return verdict;
 }

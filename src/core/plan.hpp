@@ -6,7 +6,7 @@
 namespace zdm::core
 {
 
-enum class Ruling : std::uint8_t { Pass, Warn, Rewrite, Reject };
+enum class Ruling : std::uint8_t { Pass, Warn, Rewrite, Defer, Reject };
 
 std::string_view name(Ruling ruling);
 
@@ -50,6 +50,8 @@ struct Step {
     Relation relation;
     List<Target> also; // further relations that it locks; those without OID are looked up by name when it runs
     Violation violation;
+    bool eager = false;          // Instant: stands on no step that is long, so that it may come first
+                                 // Probe: a VALIDATE that follows looks for the same, with the same words
     bool as_owner = false;       // Probe: runs functions that the table's owner has chosen
     bool by_hand = false;        // cannot be undone: `undo` is for a person, should a later step fail
     bool only = false;           // locks the relation alone, not what is below it

@@ -24,7 +24,8 @@ void probe_duplicates(Draft &draft, const Part &part)
                                << " IS NOT DISTINCT FROM NULL THEN 'null' ELSE pg_catalog.concat(" << key << ") END"
                          : sql << ", " << key;
     }
-    sql << (part.below ? ") FROM " : ") FROM ONLY ") << part.relation.name << where.str() << " GROUP BY "
+    // Children have indexes of their own; partitions share one.
+    sql << (part.partitions.empty() ? ") FROM ONLY " : ") FROM ") << part.relation.name << where.str() << " GROUP BY "
         << draft.join(part.columns, ", ") << " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1";
 
     Violation violation;

@@ -29,6 +29,7 @@ template <class S, class F> void each_field(S &step, F &&field)
     field("violation.names_relation", step.violation.names_relation);
     field("violation.column", step.violation.column);
     field("violation.constraint", step.violation.constraint);
+    field("eager", step.eager);
     field("as_owner", step.as_owner);
     field("only", step.only);
     field("partition", step.partition);
@@ -120,7 +121,7 @@ List<std::string_view> record(Arena arena, const Step &step)
     write("kind", name(step.kind));
     each_field(step, write);
     for (const Target &target : step.also) {
-        write("also", target.relation.oid);
+        write.number("also", target.relation.oid);
         write("also.lock", target.lock);
         write("also.name", target.relation.name);
         write("also.schema", target.relation.schema);
@@ -141,16 +142,22 @@ Step recorded(Arena arena, const List<std::string_view> &texts)
     each_field(step, read);
     step.also = List<Target>(arena);
     for (std::uint32_t i = 0; i + 1 < texts.count; i += 2) {
+        const std::string_view value = texts[i + 1];
         if (texts[i] == "also") {
-            step.also.push({}).relation.oid = static_cast<std::uint32_t>(number_of(texts[i + 1]));
-        } else if (texts[i] == "also.lock") {
-            step.also[step.also.count - 1].lock = static_cast<Lock>(number_of(texts[i + 1]));
+            step.also.push({}).relation.oid = static_cast<std::uint32_t>(number_of(value));
+        }
+        if (step.also.empty()) {
+            continue;
+        }
+        Target &target = step.also[step.also.count - 1];
+        if (texts[i] == "also.lock") {
+            target.lock = static_cast<Lock>(number_of(value));
         } else if (texts[i] == "also.name") {
-            step.also[step.also.count - 1].relation.name = texts[i + 1];
+            target.relation.name = value;
         } else if (texts[i] == "also.schema") {
-            step.also[step.also.count - 1].relation.schema = texts[i + 1];
+            target.relation.schema = value;
         } else if (texts[i] == "also.bare") {
-            step.also[step.also.count - 1].relation.bare = texts[i + 1];
+            target.relation.bare = value;
         }
     }
     return step;

@@ -100,7 +100,7 @@ constexpr RuleRow kRules[] = {
      Action::Reject, false, "ADD EXCLUDE builds an index under a lock against reads and writes",
      "none in place: a new table with the constraint, filled and swapped"},
     {Rule::ValidateInSameTxn, "validate-in-same-txn", Class::Availability, Lock::AccessExclusive, Work::Scan,
-     Action::Reject, false, "VALIDATE CONSTRAINT scans while this transaction holds a lock that blocks others",
+     Action::Rewrite, true, "VALIDATE CONSTRAINT scans while this transaction holds a lock that blocks others",
      "VALIDATE CONSTRAINT in a transaction of its own"},
     {Rule::NotValidForgotten, "not-valid-forgotten", Class::Style, Lock::AccessExclusive, Work::Instant, Action::Allow,
      false, "a constraint added NOT VALID stays so until somebody validates it", "VALIDATE CONSTRAINT"},

@@ -35,6 +35,7 @@ enum class Form : std::uint8_t {
     AddUnique,
     AddPrimaryKey,
     RedefineKey, // a primary key instead of the one that the same statement drops; `finish` is its command in the end
+    Validate,    // scans under a lock that blocks nobody, unless a stronger one is held already
     AttachPartition,
     DetachPartition,
     CreatePartition,

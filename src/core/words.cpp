@@ -29,6 +29,13 @@ std::string_view subject(Arena arena, const Statement &statement)
                                        : concat(arena, {statement.tag, " on ", statement.relation.name});
 }
 
+std::string_view number_text(Arena arena, std::int64_t number)
+{
+    Text text(arena);
+    text << number;
+    return text.str();
+}
+
 std::string_view rule_names(Arena arena, const Verdict &verdict)
 {
     Text text(arena);
@@ -46,7 +53,13 @@ std::string_view rule_names(Arena arena, const Verdict &verdict)
 
 constexpr std::string_view kOutside =
     "Run it outside a transaction block, where it becomes the safe form by itself (Rails: disable_ddl_transaction!; "
-    "Django: atomic = False; Flyway: executeInTransaction=false; psql: without -1).";
+    "Django: atomic = False; Flyway: executeInTransaction=false; Alembic: autocommit_block(); goose: "
+    "-- +goose NO TRANSACTION; node-pg-migrate: pgm.noTransaction(); psql: without -1).";
+constexpr std::string_view kOrDefer =
+    " Or SET zdm.in_transaction = 'defer': what is instant is done now, the rest by a "
+    "background job after COMMIT.";
+constexpr std::string_view kNoWorkers = " zdm.in_transaction = 'defer' needs background workers: add zdm to "
+                                        "shared_preload_libraries and restart the server.";
 
 } // namespace
 
@@ -98,7 +111,39 @@ Report needs_own_transactions(Arena arena, const Settings &settings, const State
     report.message =
         concat(arena, {subject(arena, statement), " needs its own transactions and cannot run in a transaction block"});
     report.detail = describe(arena, verdict);
-    report.hint = kOutside;
+    const bool possible = deferred(arena, settings, statement).possible;
+    report.hint = concat(arena, {kOutside, !possible                                         ? ""
+                                           : settings.in_transaction != InTransaction::Defer ? kOrDefer
+                                           : settings.max_workers == 0                       ? kNoWorkers
+                                                                                             : ""});
+    return report;
+}
+
+Report put_off(Arena arena, const Statement &statement, const Verdict &verdict, const Deferral &split, std::int64_t job)
+{
+    Report report;
+    Text message(arena);
+    Text detail(arena);
+    int number = 0;
+    bool stays = false;
+
+    message << subject(arena, statement) << " is deferred by rule " << rule_names(arena, verdict) << ": job " << job
+            << " does the rest after COMMIT";
+    report.message = message.str();
+    for (const Step &step : split.now.steps) {
+        number++;
+        stays = stays || !step.own_name;
+        detail << "Now: " << number << ". " << step.sql << ";\n";
+    }
+    for (const Step &step : split.later.steps) {
+        number++;
+        detail << "Job " << job << ": " << number << ". " << step.sql << ";\n";
+    }
+    detail << (stays ? "If the job fails, what is done now stays, a constraint as NOT VALID; nothing else of it does."
+                     : "If the job fails, nothing of it stays.")
+           << " The view zdm.jobs says why.";
+    report.detail = detail.str();
+    report.hint = concat(arena, {"CALL zdm.wait(", number_text(arena, job), ");"});
     return report;
 }
 
@@ -110,6 +155,8 @@ Report warned(Arena arena, const Settings &settings, const Statement &statement,
 
     if (would != nullptr && would->ruling == Ruling::Rewrite) {
         opening = "would be rewritten: ";
+    } else if (would != nullptr && would->ruling == Ruling::Defer) {
+        opening = "would be deferred: ";
     } else if (would != nullptr && would->needs_own_transactions) {
         opening = "would be refused inside a transaction block (25001): ";
     } else if (would != nullptr && would->ruling == Ruling::Reject) {

@@ -1,6 +1,6 @@
 #pragma once
 // What users read. Style: PostgreSQL's error message style guide.
-#include "core/plan.hpp"
+#include "core/defer.hpp"
 
 namespace zdm::core
 {
@@ -21,6 +21,9 @@ Report needs_own_transactions(Arena arena, const Settings &settings, const State
 // In mode warn `would` is what mode rewrite would have done; otherwise null.
 Report warned(Arena arena, const Settings &settings, const Statement &statement, const Verdict &verdict,
               const Verdict *would);
+// `job`: that does the rest.
+Report put_off(Arena arena, const Statement &statement, const Verdict &verdict, const Deferral &split,
+               std::int64_t job);
 Report rewritten(Arena arena, const Statement &statement, const Verdict &verdict, const Plan &plan);
 
 // A session in the way of a lock.

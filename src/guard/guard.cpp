@@ -1,8 +1,13 @@
 #include "pg/postgres.hpp"
 
 #include "conf/conf.hpp"
+#include "guard/assurance.hpp"
 #include "guard/at_commit.hpp"
 #include "guard/guard.hpp"
+#include "guard/hold.hpp"
+#include "guard/query.hpp"
+#include "guard/record.hpp"
+#include "guard/tell.hpp"
 #include "inspect/inspect.hpp"
 #include "pg/compat.hpp"
 #include "pg/memory.hpp"
@@ -10,14 +15,13 @@
 #include "pg/syntax.hpp"
 #include "pg/xact.hpp"
 #include "run/run.hpp"
+#include "store/store.hpp"
 
 namespace zdm::guard
 {
 
 namespace
 {
-
-bool use_up_at_end = false;
 
 // PostgreSQL refuses most DDL in a read-only transaction, but not the kind that only rewrites what is there.
 bool will_be_refused(const pg::UtilityCall &call)
@@ -55,8 +59,27 @@ struct Passage {
     run::Patience patience;
     inspect::Finding finding;
     core::Verdict verdict;
+    core::Footprint footprint;
     bool judged_later;
 };
+
+// By what the transaction has done before. CREATE TABLE is one with several foreign keys by itself.
+void judge_in_transaction(Passage &passage)
+{
+    const Node *utility = passage.call.planned->utilityStmt;
+    core::Statement &statement = passage.finding.statement;
+
+    passage.footprint = core::Footprint(passage.arena);
+    if ((!passage.in_block && !IsA(utility, CreateStmt)) || (passage.finding.aside && !IsA(utility, CreateStmt))) {
+        return;
+    }
+    passage.footprint = inspect::footprint(passage.arena, passage.settings, utility, statement);
+    core::judge_shape(passage.arena, record(passage.arena), passage.footprint, &statement);
+    for (const core::Part &note : statement.notes) {
+        passage.finding.aside =
+            passage.finding.aside && core::action_of(passage.settings, note.rule) == core::Action::Allow;
+    }
+}
 
 // Looks and judges; waits for relations that somebody holds against readers.
 void look(Passage &passage)
@@ -74,45 +97,15 @@ void look(Passage &passage)
         }
         run::wait_to_look(passage.settings, passage.patience, passage.finding.busy, !passage.in_block);
     }
+    judge_in_transaction(passage);
     passage.verdict =
         core::judge(passage.arena, passage.settings, passage.finding.statement, passage.in_block, passage.assured);
 }
 
-void log_assurance(const Passage &passage)
+Judged judged(const Passage &passage)
 {
-    ereport(LOG, (errmsg("zdm.safety_assured used by role \"%s\", application \"%s\"",
-                         GetUserNameFromId(GetUserId(), false), application_name == nullptr ? "" : application_name),
-                  errdetail_log("Statement: %s", pg::cstring(passage.text))));
-}
-
-// safety_assured counts for this statement, and if it came by SET for no other.
-void take_assurance(Passage &passage)
-{
-    if (!passage.settings.safety_assured) {
-        return;
-    }
-    if (!passage.settings.allow_safety_assured) {
-        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("zdm.safety_assured cannot be used here"),
-                        errdetail("zdm.allow_safety_assured is off."),
-                        errhint("RESET zdm.safety_assured, or ask a superuser.")));
-    }
-    passage.assured = true;
-}
-
-void use_up_assurance(const Passage &passage)
-{
-    if (!passage.assured) {
-        return;
-    }
-    log_assurance(passage);
-    if (!conf::safety_assured_is_single_use()) {
-        return;
-    }
-    if (passage.in_block) {
-        use_up_at_end = true;
-    } else {
-        conf::use_up_safety_assured();
-    }
+    return {passage.arena,    &passage.settings, &passage.finding.statement, &passage.verdict, passage.text,
+            passage.in_block, passage.assured};
 }
 
 // Whether all that speaks against the statement may yet be made up for in its transaction block.
@@ -144,47 +137,18 @@ void wait_with_all(const Passage &passage, const core::Verdict *would)
     }
 }
 
-void warn(const Passage &passage)
+// What can wait for the end of the block is said there.
+void say(const Passage &passage)
 {
-    const core::Statement &statement = passage.finding.statement;
-    core::Settings rewriting = passage.settings;
-    core::Verdict would;
-    const bool watching = passage.settings.mode == core::Mode::Warn;
+    const bool later = passage.verdict.ruling == core::Ruling::Warn && all_can_wait(passage);
 
-    if (!statement.warning.empty()) {
-        pg::report(WARNING, pg::kWarned, {statement.warning, "", ""});
+    warn(judged(passage), later);
+    if (later && passage.settings.mode == core::Mode::Warn) {
+        const core::Verdict would = would_be(judged(passage));
+        wait_with_all(passage, &would);
+    } else if (later) {
+        wait_with_all(passage, nullptr);
     }
-    if (watching) {
-        rewriting.mode = core::Mode::Rewrite;
-        would = core::judge(passage.arena, rewriting, statement, passage.in_block, passage.assured);
-    }
-    if (!passage.verdict.weaker.empty() && passage.verdict.ruling != core::Ruling::Reject) {
-        core::Verdict weaker;
-        weaker.findings = passage.verdict.weaker;
-        weaker.weaker = core::List<core::Part>(passage.arena);
-        pg::report(WARNING, pg::kWarned, core::warned(passage.arena, passage.settings, statement, weaker, nullptr),
-                   passage.text);
-    }
-    if (passage.verdict.ruling == core::Ruling::Warn && all_can_wait(passage)) {
-        wait_with_all(passage, watching ? &would : nullptr);
-    } else if (passage.verdict.ruling == core::Ruling::Warn) {
-        pg::report(
-            WARNING, pg::kWarned,
-            core::warned(passage.arena, passage.settings, statement, passage.verdict, watching ? &would : nullptr),
-            passage.text);
-    }
-}
-
-[[noreturn]] void reject(const Passage &passage)
-{
-    const core::Statement &statement = passage.finding.statement;
-
-    if (passage.verdict.needs_own_transactions) {
-        pg::report(ERROR, "25001",
-                   core::needs_own_transactions(passage.arena, passage.settings, statement, passage.verdict));
-    }
-    pg::report(ERROR, pg::kRejected, core::rejected(passage.arena, passage.settings, statement, passage.verdict));
-    pg_unreachable();
 }
 
 // Under the locks: is it still the statement that was judged?
@@ -208,6 +172,11 @@ bool run_as_written(Passage &passage)
         if (!with->assured && !with->judged_later && !still_holds(*with)) {
             return false;
         }
+        if (with->in_block) {
+            // Held from now on, however long the statement takes.
+            note_holds(with->footprint);
+            limit_hold();
+        }
         pg::run_next(with->call);
         return true;
     };
@@ -220,6 +189,33 @@ bool run_as_written(Passage &passage)
         return true;
     }
     return run::climb(passage.settings, passage.patience, statement.targets, statement.commits, body, &passage);
+}
+
+// What is instant now, in the user's transaction; the rest as a job that exists if it commits.
+bool defer(Passage &passage)
+{
+    const core::Statement statement = passage.finding.statement;
+    const core::Deferral split = core::deferred(passage.arena, passage.settings, statement);
+    const run::Body still_deferred = [](void *arg) {
+        auto *with = static_cast<Passage *>(arg);
+        look(*with);
+        return with->verdict.ruling == core::Ruling::Defer;
+    };
+    core::Plan whole = split.now;
+
+    if (!split.now.steps.empty() &&
+        !run::do_now(passage.settings, passage.patience, split.now, still_deferred, &passage)) {
+        return false;
+    }
+    for (const core::Step &step : split.later.steps) {
+        whole.steps.push(step);
+    }
+    const bool known = statement.relation.oid != InvalidOid;
+    const int64 job = store::add_plan({statement.relation.oid, known ? pg::cstring(statement.relation.name) : nullptr,
+                                       pg::cstring(statement.text), &whole, split.now.steps.count, true});
+    store::announce_after_commit();
+    pg::report(NOTICE, pg::kRewritten, core::put_off(passage.arena, statement, passage.verdict, split, job));
+    return true;
 }
 
 bool blocks_anybody(const core::Statement &statement)
@@ -240,11 +236,11 @@ bool carry_out(Passage &passage)
         run::await_plans(passage.settings, passage.patience, statement, passage.in_block)) {
         return false;
     }
-    warn(passage);
+    say(passage);
     switch (passage.verdict.ruling) {
     case core::Ruling::Reject:
         if (!all_can_wait(passage)) {
-            reject(passage);
+            reject(judged(passage));
         }
         wait_with_all(passage, nullptr);
         passage.judged_later = true;
@@ -257,6 +253,8 @@ bool carry_out(Passage &passage)
         }
         return run::execute(passage.settings, plan, statement, static_cast<MemoryContext>(passage.arena.owner));
     }
+    case core::Ruling::Defer:
+        return defer(passage);
     case core::Ruling::Pass:
     case core::Ruling::Warn:
         break;
@@ -274,23 +272,27 @@ bool carry_out(Passage &passage)
     return run_as_written(passage);
 }
 
-void at_transaction_end(XactEvent event, void *arg)
+void at_transaction_event(XactEvent event, void *)
 {
     at_commit_transaction_event(event);
-    if (use_up_at_end && (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)) {
-        use_up_at_end = false;
-        conf::use_up_safety_assured();
-    }
+    hold_at_transaction_event(event);
+    record_at_transaction_event(event);
+    assurance_at_transaction_event(event);
+}
+
+void at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *)
+{
+    at_commit_subtransaction_event(event, mine, parent);
+    record_at_subtransaction_event(event, mine, parent);
+    hold_at_subtransaction_event(event);
 }
 
 } // namespace
 
 void install()
 {
-    RegisterXactCallback([](XactEvent event, void *arg) { at_transaction_end(event, arg); }, nullptr);
-    RegisterSubXactCallback([](SubXactEvent event, SubTransactionId mine, SubTransactionId parent,
-                               void *arg) { at_commit_subtransaction_event(event, mine, parent); },
-                            nullptr);
+    RegisterXactCallback(at_transaction_event, nullptr);
+    RegisterSubXactCallback(at_subtransaction_event, nullptr);
 }
 
 bool guarded() { return !conf::off() && OidIsValid(get_extension_oid("zdm", true)); }
@@ -321,7 +323,9 @@ bool process(const pg::UtilityCall &call)
     passage.text = inspect::source_of(passage.arena, call.planned, passage.call.query, &passage.location);
     passage.patience = run::begin(passage.settings);
 
-    take_assurance(passage);
+    passage.assured = is_assured(passage.settings);
+    warn_of_hold();
+    busy_while(passage.in_block ? mine : nullptr);
     look(passage);
     if (passage.finding.aside) {
         const bool restarted = passage.patience.attempts > 0 && !passage.in_block;
@@ -332,9 +336,19 @@ bool process(const pg::UtilityCall &call)
         MemoryContextDelete(mine);
         return restarted;
     }
-    use_up_assurance(passage);
+    if (passage.assured) {
+        use_up_assurance(passage.text, passage.in_block);
+    }
     while (!carry_out(passage)) {
         look(passage);
+    }
+    if (passage.in_block) {
+        if (passage.finding.statement.opaque) {
+            inspect::add_all_held(passage.arena, passage.settings, &passage.footprint);
+        }
+        note_holds(passage.footprint);
+        note_deeds(passage.footprint);
+        limit_hold();
     }
     MemoryContextSwitchTo(before);
     MemoryContextDelete(mine);

@@ -72,14 +72,19 @@ void drop_column(Case &c, Relation rel, const Look &look, const AlterTableCmd *c
          core::reviewed(c.arena, c.text, core::kUnused));
 }
 
-// Whether NOT NULL columns and other CHECKs say all that this CHECK says.
+// Whether NOT NULL columns and other CHECKs say all that this CHECK says, of children too unless it said nothing of
+// them.
 bool is_superfluous(Relation rel, const char *check)
 {
     const TupleDesc desc = RelationGetDescr(rel);
     const TupleConstr *constraints = desc->constr;
     List *known = NIL;
     List *dropped = NIL;
+    bool alone = false;
 
+    for (int i = 0; constraints != nullptr && i < constraints->num_check; i++) {
+        alone = alone || (strcmp(constraints->check[i].ccname, check) == 0 && constraints->check[i].ccnoinherit);
+    }
     for (int i = 0; constraints != nullptr && i < constraints->num_check; i++) {
         auto *expression = static_cast<Node *>(stringToNode(constraints->check[i].ccbin));
         expression = eval_const_expressions(nullptr, expression);
@@ -87,7 +92,7 @@ bool is_superfluous(Relation rel, const char *check)
         List *parts = make_ands_implicit(reinterpret_cast<Expr *>(expression));
         if (strcmp(constraints->check[i].ccname, check) == 0) {
             dropped = parts;
-        } else if (constraints->check[i].ccvalid) {
+        } else if (constraints->check[i].ccvalid && (alone || !constraints->check[i].ccnoinherit)) {
             known = list_concat(known, parts);
         }
     }
@@ -133,7 +138,7 @@ bool rule_of_constraint(Relation rel, const Look &look, const AlterTableStmt *st
     case CONSTRAINT_PRIMARY:
         *rule = core::Rule::DropPrimaryKey;
         // Not where the same statement brings another.
-        return !has_command(stmt, AT_AddConstraint, nullptr) && (!look.empty || publishes_changes(rel));
+        return !has_command(stmt, AT_AddConstraint, nullptr);
     case CONSTRAINT_CHECK:
         *rule = core::Rule::DropCheck;
         return !look.empty && !is_superfluous(rel, NameStr(constraint->conname));
@@ -234,7 +239,7 @@ void disable_trigger(Case &c, Relation rel, const Look &look, const AlterTableCm
             names.push("foreign key checks");
         }
     }
-    if (!names.empty() && !look.empty) {
+    if (!names.empty()) {
         note(c, core::Rule::DisableTrigger, &look.relation, core::listed(c.arena, "It turns off: ", names, names.count),
              c.concat({"-- for one session, if it may:\nSET session_replication_role = replica;"}));
     }
@@ -260,7 +265,8 @@ void row_security(Case &c, Relation rel, const Look &look, const AlterTableStmt 
             ? !enabled
             : enabled && !rel->rd_rel->relforcerowsecurity && !has_command(stmt, AT_DisableRowSecurity, nullptr);
 
-    if (new_for_somebody && !has_policy(look.oid)) {
+    // A table without rows is on its way to its policies.
+    if (new_for_somebody && !look.empty && !has_policy(look.oid)) {
         const std::string_view policy =
             quoted(c, makeObjectName(pg::cstring(look.relation.bare), nullptr, "everybody"));
         note(c, core::Rule::EnableRls, &look.relation, "It has no policy.",

@@ -184,7 +184,9 @@ void add_constraint(Case &c, Relation rel, const Look &look, Constraint *constra
         ConstraintNameIsUsed(CONSTRAINT_RELATION, RelationGetRelid(rel), constraint->conname)) {
         return; // PostgreSQL's own error
     }
-    if (look.empty || constraint->skip_validation) {
+    // A small table may yet reference a large one, which the check reads as well.
+    const bool two_sides = constraint->contype == CONSTR_FOREIGN && look.relation.bytes > 0;
+    if ((look.empty && !two_sides) || constraint->skip_validation) {
         return;
     }
     switch (constraint->contype) {

@@ -77,14 +77,21 @@ bool is_dropped(const Dropped &dropped, Oid relation)
     return false;
 }
 
-// DROP TABLE locks what it references. One partner it locks as DROP CONSTRAINT would; several at once it need not.
-// `told`: the drop itself is in the hint of another rule, which comes next.
-void note_foreign_keys(Case &c, const Dropped &dropped, const Look &look, bool told)
+// What DROP TABLE locks beside the table. Foreign keys dropped before it lock one of them at a time.
+struct Keys {
+    core::List<std::string_view> partners;
+    std::string_view drops; // each of them, as SQL
+};
+
+Keys foreign_keys(Case &c, const Dropped &dropped, const Look &look)
 {
-    core::List<std::string_view> partners(c.arena);
+    Keys keys{core::List<std::string_view>(c.arena), ""};
     core::Text drops(c.arena);
     List *seen = NIL;
 
+    if (look.relkind != RELKIND_RELATION && look.relkind != RELKIND_PARTITIONED_TABLE) {
+        return keys;
+    }
     with_relation(c, look.oid, [&](Relation rel) {
         ListCell *cell = nullptr;
         foreach (cell, RelationGetFKeyList(rel)) {
@@ -93,38 +100,34 @@ void note_foreign_keys(Case &c, const Dropped &dropped, const Look &look, bool t
             if (is_dropped(dropped, key->confrelid) || constraint == nullptr) {
                 continue;
             }
-            drops << (drops.empty() ? "" : "\n") << "ALTER TABLE " << look.relation.name << " DROP CONSTRAINT "
-                  << quote_identifier(constraint) << ";";
+            drops << "ALTER TABLE " << look.relation.name << " DROP CONSTRAINT " << quote_identifier(constraint)
+                  << ";\n";
             if (!list_member_oid(seen, key->confrelid)) {
                 seen = lappend_oid(seen, key->confrelid);
-                partners.push(qualified(c, key->confrelid));
+                keys.partners.push(qualified(c, key->confrelid));
             }
         }
     });
-    if (partners.count > 1) {
-        note(c, core::Rule::DropTableFkLocks, &look.relation,
-             core::listed(c.arena, "The same lock at once on ", partners, partners.count),
-             told ? drops.str() : c.concat({drops.str(), "\n", c.text, ";"}));
-    }
+    keys.drops = drops.str();
+    return keys;
 }
 
-void note_table(Case &c, const Dropped &dropped, const Look &look, std::string_view hint)
+bool is_partition(const Look &look) { return look.partition || pg::was_partition(look.oid); }
+
+void note_table(Case &c, const Look &look, const Keys &keys, std::string_view hint)
 {
-    if (look.hidden) {
-        return;
-    }
-    if (look.partition || pg::was_partition(look.oid)) {
+    if (is_partition(look)) {
         if (c.asks(core::Rule::DropPartition)) {
             note(c, core::Rule::DropPartition, &look.relation, core::with_size(c.arena, look.relation), hint);
         }
         return;
     }
-    const bool loses = !look.empty || look.relkind == RELKIND_FOREIGN_TABLE;
-    if (look.relkind != RELKIND_FOREIGN_TABLE) {
-        note_foreign_keys(c, dropped, look, loses);
-    }
-    if (loses) {
+    if (!look.empty || look.relkind == RELKIND_FOREIGN_TABLE) {
         note(c, core::Rule::DropTable, &look.relation, core::with_size(c.arena, look.relation), hint);
+    }
+    if (!keys.partners.empty()) {
+        note(c, core::Rule::DropTableFkLocks, &look.relation,
+             core::listed(c.arena, "The same lock at once on ", keys.partners, keys.partners.count), hint);
     }
 }
 
@@ -132,8 +135,9 @@ void note_table(Case &c, const Dropped &dropped, const Look &look, std::string_v
 void note_relations(Case &c, const DropStmt *stmt)
 {
     const Dropped dropped = named_relations(c, stmt);
-    const std::string_view hint = core::reviewed(c.arena, c.text, core::kUnused);
-    bool all_hidden = true;
+    core::List<Keys> keys(c.arena);
+    core::Text drops(c.arena);
+    const Look *known = nullptr;
 
     if (dropped.refused || c.busy()) {
         return;
@@ -142,25 +146,28 @@ void note_relations(Case &c, const DropStmt *stmt)
     if (stmt->behavior != DROP_CASCADE && dependents.cascaded_count > 0) {
         return;
     }
-    const std::string_view along =
-        dependents.cascaded_count == 0
-            ? ""
-            : core::listed(c.arena, "CASCADE takes along: ", dependents.cascaded, dependents.cascaded_count);
     for (const Look &look : dropped.looks) {
+        keys.push(look.hidden || is_partition(look) ? Keys{} : foreign_keys(c, dropped, look));
+        drops << keys[keys.count - 1].drops;
+    }
+    const std::string_view hint = c.concat({drops.str(), core::reviewed(c.arena, c.text, core::kUnused)});
+    for (std::uint32_t i = 0; i < dropped.looks.count; i++) {
+        const Look &look = dropped.looks[i];
         const bool view = look.relkind == RELKIND_VIEW || look.relkind == RELKIND_MATVIEW;
-        all_hidden = all_hidden && look.hidden;
+        if (look.hidden) {
+            continue;
+        }
+        known = known == nullptr ? &look : known;
         if (view || look.relkind == RELKIND_SEQUENCE) {
-            if (!look.hidden) {
-                note(c, view ? core::Rule::DropView : core::Rule::DropSequence, &look.relation,
-                     c.concat({look.relation.name, ".", along.empty() ? "" : " ", along}), hint);
-            }
+            note(c, view ? core::Rule::DropView : core::Rule::DropSequence, &look.relation,
+                 c.concat({look.relation.name, "."}), hint);
         } else {
-            note_table(c, dropped, look, hint);
+            note_table(c, look, keys[i], hint);
         }
     }
-    if (!all_hidden && !along.empty() &&
-        (stmt->removeType == OBJECT_TABLE || stmt->removeType == OBJECT_FOREIGN_TABLE)) {
-        note(c, core::Rule::DropTableCascade, &dropped.looks[0].relation, along,
+    if (known != nullptr && dependents.cascaded_count > 0) {
+        note(c, core::Rule::DropTableCascade, &known->relation,
+             core::listed(c.arena, "CASCADE takes along: ", dependents.cascaded, dependents.cascaded_count),
              core::reviewed(c.arena, c.text, core::kAllUnused));
     }
 }
@@ -298,9 +305,9 @@ void note_truncate(Case &c, const TruncateStmt *stmt)
 {
     const std::string_view hint = core::reviewed(c.arena, c.text, core::kRowsUnneeded);
     core::List<std::string_view> names(c.arena);
+    core::List<Look> looks(c.arena);
     List *emptied = NIL;
     ListCell *cell = nullptr;
-    Look first;
 
     foreach (cell, stmt->relations) {
         const auto *name = lfirst_node(RangeVar, cell);
@@ -311,17 +318,20 @@ void note_truncate(Case &c, const TruncateStmt *stmt)
         if (c.purpose == Purpose::Guard && pg_class_aclcheck(look.oid, GetUserId(), ACL_TRUNCATE) != ACLCHECK_OK) {
             return;
         }
-        first = emptied == NIL ? look : first;
+        looks.push(look);
         emptied = list_concat_unique_oid(emptied, name->inh ? find_all_inheritors(look.oid, NoLock, nullptr)
                                                             : list_make1_oid(look.oid));
+    }
+    List *more = emptied == NIL ? NIL : heap_truncate_find_FKs(emptied);
+    if (more != NIL && stmt->behavior != DROP_CASCADE) {
+        return; // PostgreSQL's own error
+    }
+    for (const Look &look : looks) {
         if (!look.hidden && !look.catalog && !look.empty) {
             note(c, core::Rule::Truncate, &look.relation, core::with_size(c.arena, look.relation), hint);
         }
     }
-    if (stmt->behavior != DROP_CASCADE || emptied == NIL) {
-        return;
-    }
-    for (List *more = heap_truncate_find_FKs(emptied); more != NIL; more = heap_truncate_find_FKs(emptied)) {
+    for (; more != NIL; more = heap_truncate_find_FKs(emptied)) {
         foreach (cell, more) {
             Look look;
             if (look_at(c, lfirst_oid(cell), &look) && !look.hidden && !look.empty) {
@@ -331,7 +341,7 @@ void note_truncate(Case &c, const TruncateStmt *stmt)
         emptied = list_concat_unique_oid(emptied, more);
     }
     if (!names.empty()) {
-        note(c, core::Rule::TruncateCascade, &first.relation,
+        note(c, core::Rule::TruncateCascade, &looks[0].relation,
              core::listed(c.arena, "It empties as well: ", names, names.count),
              core::reviewed(c.arena, c.text, core::kRowsUnneeded));
     }

@@ -174,7 +174,7 @@ void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constr
     List *keys = NIL;
     bool sound = false;
 
-    if (constraint->pktable == nullptr || !look_at(c, constraint->pktable, &partner)) {
+    if (constraint->pktable == nullptr || !look_at(c, constraint->pktable, &partner) || (look.empty && partner.empty)) {
         return;
     }
     with_relation(c, partner.oid,

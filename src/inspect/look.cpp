@@ -65,7 +65,7 @@ bool look_at(Case &c, Oid oid, Look *look, bool deep)
     if (has_children && deep) {
         look->relation.bytes += pages_below(c, oid) * BLCKSZ;
     }
-    look->empty = look->relation.bytes == 0;
+    look->empty = static_cast<std::int64_t>(look->relation.bytes) <= c.settings->small_table_bytes;
     return !c.busy();
 }
 

@@ -31,7 +31,7 @@ struct Look {
     char relkind = 0;
     bool hidden = false; // temporary, or created in this transaction: nobody else can want it
     bool catalog = false;
-    bool empty = false; // no pages, in no partition either
+    bool empty = false; // no pages, in no partition either; or no more than zdm.small_table_size
     bool owned = false;
     bool partition = false;
     bool has_children = false;

@@ -40,7 +40,7 @@ ErrorData *attempt(int64 id, MemoryContext memory)
     pgstat_report_activity(STATE_RUNNING, psprintf("resolving the plan of job " INT64_FORMAT, id));
     StartTransactionCommand();
     MemoryContextSwitchTo(memory);
-    failure = run::recover(settings, id, memory, kOneAttemptMs);
+    failure = run::recover(settings, id, memory, kOneAttemptMs, [] { return leaving() || !conf::current().run_jobs; });
     CommitTransactionCommand();
     MemoryContextSwitchTo(memory);
     pgstat_report_activity(STATE_IDLE, nullptr);
@@ -51,6 +51,15 @@ void give_up(int64 id, MemoryContext memory, const char *sqlstate, const char *e
 {
     in_transaction(memory, [&] { store::plan_ends(id, "failed", sqlstate, error); });
     ereport(LOG, errmsg("zdm job " INT64_FORMAT " failed: %s", id, error));
+}
+
+// A plan that takes the server with it in one of its steps is undone. False: that is what crashes.
+bool turn_back(int64 id, MemoryContext memory)
+{
+    bool turned = false;
+
+    in_transaction(memory, [&] { turned = store::turn_back_plan(id); });
+    return turned;
 }
 
 } // namespace
@@ -80,18 +89,20 @@ void resolve_plan(int64 id, MemoryContext memory)
     // Of a statement the portal's memory is what outlives its transactions.
     PortalContext = memory;
     in_transaction(memory, [&] { taken = store::take_up_plan(id); });
-    if (!taken) {
+    if (!taken && !turn_back(id, memory)) {
         give_up(id, memory, "58030", "the server crashed three times while this plan was being undone or finished");
         return;
     }
     for (;;) {
         look_up();
         ErrorData *failure = attempt(id, memory);
-        if (failure == nullptr) {
-            ereport(LOG, errmsg("zdm job " INT64_FORMAT " is resolved", id));
+        if (failure == nullptr && !leaving() && conf::current().run_jobs) {
+            ereport(LOG, errmsg("zdm job " INT64_FORMAT " is over", id));
+            // Others may have waited for that.
+            board::wish(MyDatabaseId, false);
             return;
         }
-        if (leaving() || !conf::current().run_jobs) {
+        if (failure == nullptr || leaving() || !conf::current().run_jobs) {
             in_transaction(memory, [&] { store::plan_is_quiet(id); });
             return;
         }

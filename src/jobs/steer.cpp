@@ -19,6 +19,7 @@ namespace
 {
 
 bool looks_after_commit = false;
+int worker_to_interrupt = 0; // then; 0: none
 
 double milliseconds(const Interval *interval)
 {
@@ -169,27 +170,15 @@ bool is_plan(int64 job)
     return store::look(job, &fate) && strcmp(fate.kind, "ddl") == 0;
 }
 
-// A statement's plan is not ours to stop and start: its session waits for it.
-void refuse_plan(int64 job, const char *call)
-{
-    if (is_plan(job)) {
-        const store::Fate fate = steerable(job, Steer::OwnerOnly);
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("job " INT64_FORMAT " is %s", job, fate.state),
-                errdetail("%s cannot steer the plan of a statement.", call),
-                errhint("SELECT zdm.cancel(" INT64_FORMAT ") ends it; the statement can be sent again.", job));
-    }
-}
-
 // Of a session that is at work on it the statement is cancelled, as pg_cancel_backend would; else it is undone.
 void cancel_plan(int64 job)
 {
     PreventCommandIfReadOnly("zdm.cancel()");
     PreventCommandDuringRecovery("zdm.cancel()");
     store::Fate fate = steerable(job, Steer::RelationOwnerToo);
-    const int holder = pg::plan_holder(job);
+    const int holder = strcmp(fate.state, "running") == 0 ? pg::plan_holder(job) : 0;
 
-    if (holder != 0 && holder != MyProcPid && !board::is_claimed(job) && strcmp(fate.state, "running") == 0) {
+    if (holder != 0 && holder != MyProcPid && !board::is_claimed(job)) {
         kill(holder, SIGINT);
         return;
     }
@@ -198,6 +187,22 @@ void cancel_plan(int64 job)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("job " INT64_FORMAT " is %s", job, fate.state),
                 errdetail("zdm.cancel() takes a plan that is open."));
+    }
+    // Its worker must find the mark when it asks what the interrupt was for.
+    worker_to_interrupt = holder;
+    look_after_commit();
+}
+
+void retry_plan(int64 job)
+{
+    PreventCommandIfReadOnly("zdm.retry()");
+    PreventCommandDuringRecovery("zdm.retry()");
+    store::Fate fate = steerable(job, Steer::OwnerOnly);
+    if (!store::retry_plan(job)) {
+        store::look(job, &fate);
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("job " INT64_FORMAT " is %s", job, fate.state),
+                errdetail("zdm.retry() takes a plan that has failed."));
     }
     look_after_commit();
 }
@@ -219,6 +224,10 @@ static void at_end_of_transaction(XactEvent event, void *)
         break;
     case XACT_EVENT_COMMIT:
         looks_after_commit = false;
+        if (worker_to_interrupt != 0) {
+            kill(worker_to_interrupt, SIGINT);
+            worker_to_interrupt = 0;
+        }
         if (board::exists()) {
             board::wish(MyDatabaseId, false);
             board::nudge(MyDatabaseId);
@@ -226,6 +235,7 @@ static void at_end_of_transaction(XactEvent event, void *)
         break;
     case XACT_EVENT_ABORT:
         looks_after_commit = false;
+        worker_to_interrupt = 0;
         break;
     default:
         break;
@@ -267,14 +277,13 @@ int64 backfill(const Backfill &asked)
 
 void pause(int64 job)
 {
-    refuse_plan(job, "zdm.pause()");
-    move(job, "zdm.pause()", Steer::RelationOwnerToo, "{queued,running}", "paused");
+    // The plan of a statement is stopped before it begins, or not at all.
+    move(job, "zdm.pause()", Steer::RelationOwnerToo, is_plan(job) ? "{queued}" : "{queued,running}", "paused");
 }
 
 void resume(int64 job)
 {
     require_board("zdm.resume");
-    refuse_plan(job, "zdm.resume()");
     move(job, "zdm.resume()", Steer::RelationOwnerToo, "{paused}", "queued", true);
 }
 
@@ -290,8 +299,11 @@ void cancel(int64 job)
 void retry(int64 job)
 {
     require_board("zdm.retry");
-    refuse_plan(job, "zdm.retry()");
-    move(job, "zdm.retry()", Steer::OwnerOnly, "{failed}", "queued");
+    if (is_plan(job)) {
+        retry_plan(job);
+    } else {
+        move(job, "zdm.retry()", Steer::OwnerOnly, "{failed}", "queued");
+    }
 }
 
 void list_steps(FunctionCallInfo call)

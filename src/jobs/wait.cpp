@@ -62,7 +62,9 @@ bool is_open(const store::Fate &fate)
     ereport(ERROR, errcode(MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4])),
             errmsg("%s", fate.error == nullptr ? "the job failed" : fate.error),
             errdetail("Job " INT64_FORMAT " (%s of %s) failed.", job, fate.kind, fate.relation_name),
-            plan ? errhint("The view zdm.steps shows what has become of its steps.")
+            plan ? errhint("The view zdm.steps shows what has become of its steps. SELECT zdm.retry(" INT64_FORMAT
+                           ") tries it again.",
+                           job)
                  : errhint("Its rows done so far stay. SELECT zdm.retry(" INT64_FORMAT ") lets it go on.", job));
 }
 

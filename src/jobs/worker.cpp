@@ -75,6 +75,7 @@ store::Wanting find_job(MemoryContext keep)
 {
     store::Wanting jobs[kMostJobs];
     int count = 0;
+    bool blocked = false;
 
     ErrorData *failure = in_transaction(keep, [&] {
         if (store::installed()) {
@@ -86,8 +87,10 @@ store::Wanting find_job(MemoryContext keep)
         return {};
     }
     for (int i = 0; i < count; i++) {
+        // Its turn comes when another has ended.
+        blocked = blocked || jobs[i].blocked;
         // Of a plan whose session is at work nothing is wanted; when it dies, it asks.
-        if (jobs[i].is_plan && !take_plan(jobs[i].id, keep)) {
+        if (jobs[i].is_plan && (jobs[i].blocked || !take_plan(jobs[i].id, keep))) {
             continue;
         }
         if (board::claim(jobs[i].id)) {
@@ -97,7 +100,7 @@ store::Wanting find_job(MemoryContext keep)
             return jobs[i];
         }
     }
-    board::leave_behind(false);
+    board::leave_behind(blocked);
     return {};
 }
 

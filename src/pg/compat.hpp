@@ -18,6 +18,11 @@ inline void *guc_allocate(std::size_t bytes)
 #endif
 }
 
+// ADD CONSTRAINT of any kind locks all children. 18: "Add pg_constraint rows for not-null constraints", 14e87ffa5.
+inline constexpr bool kNewConstraintLocksChildren = PG_VERSION_NUM >= 180000;
+// 17: "Support identity columns in partitioned tables", 699586315.
+inline constexpr bool kIdentityReachesPartitions = PG_VERSION_NUM >= 170000;
+
 // 1c27d16e6e5c (16) gave the walkers a prototype; before, they took a function of unknown arguments, which
 // C++ lacks.
 inline bool walk_raw(Node *node, bool (*walker)(Node *node, void *context), void *context)
@@ -324,4 +329,28 @@ inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode)
 #endif
 }
 
+// Whether this transaction holds just this lock on a relation of this database.
+inline bool holds_lock(Oid relation, LOCKMODE mode)
+{
+    LOCKTAG tag;
+
+    SET_LOCKTAG_RELATION(tag, MyDatabaseId, relation);
+    return holds_lock(tag, mode);
+}
+
+// A background worker of ours.
+inline bool in_own_worker()
+{
+    return MyBgworkerEntry != nullptr && strcmp(MyBgworkerEntry->bgw_library_name, "zdm") == 0;
+}
+
 } // namespace zdm::pg
+
+// 3eea7a0c97e9 (18): "Simplify executor's determination of whether to use parallelism" took `once` away.
+#if PG_VERSION_NUM >= 180000
+#define ZDM_EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count
+#define ZDM_EXECUTOR_RUN_ARGUMENTS query, direction, count
+#else
+#define ZDM_EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count, bool once
+#define ZDM_EXECUTOR_RUN_ARGUMENTS query, direction, count, once
+#endif

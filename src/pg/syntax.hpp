@@ -15,6 +15,15 @@ inline bool has_returning(const UpdateStmt *update)
 #endif
 }
 
+inline bool has_returning(const DeleteStmt *gone)
+{
+#if PG_VERSION_NUM >= 180000
+    return gone->returningClause != nullptr;
+#else
+    return gone->returningList != NIL;
+#endif
+}
+
 // 18: "Add temporal PRIMARY KEY and UNIQUE constraints", which are exclusion constraints underneath.
 inline bool is_without_overlaps([[maybe_unused]] const Constraint *constraint)
 {

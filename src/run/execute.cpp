@@ -32,11 +32,13 @@ template <class F> bool undo(const Run &run, std::string_view sql, F &&body)
     } while (failure != nullptr && !patience.over() &&
              (failure->sqlerrcode == ERRCODE_QUERY_CANCELED || failure->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED));
     client_min_messages = messages;
+    // What others have written since stays, and nobody else could change that.
+    const bool stays = failure != nullptr && failure->sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
     if (failure != nullptr) {
         const char *why = failure->message == nullptr ? "" : failure->message;
-        pg::report(WARNING, "01ZDM", core::left_behind(run.arena, sql, why, run.job));
+        pg::report(WARNING, "01ZDM", core::left_behind(run.arena, sql, why, stays ? 0 : run.job));
     }
-    return failure == nullptr;
+    return failure == nullptr || stays;
 }
 
 // What a concurrent command that failed half-way left: indexes that it created, or that were valid before it.

@@ -73,7 +73,7 @@ void open_journal(Run *run, const core::Plan &plan, const core::Statement &state
     ErrorData *failure = pg::attempt(run->keep, [&] {
         pg::with_snapshot([&] {
             job = store::add_plan({relation, relation == InvalidOid ? nullptr : pg::cstring(statement.relation.name),
-                                   pg::cstring(statement.text), &plan});
+                                   pg::cstring(statement.text), &plan, 0, false});
         });
         // Nobody sees it before the lock is ours.
         pg::hold_plan(job);
@@ -85,6 +85,12 @@ void open_journal(Run *run, const core::Plan &plan, const core::Statement &state
         let_go(run);
         ReThrowError(failure);
     }
+}
+
+const char *text_of(const ErrorData *why)
+{
+    const char *message = why->message == nullptr ? "unknown error" : why->message;
+    return why->detail == nullptr ? message : psprintf("%s (%s)", message, why->detail);
 }
 
 void note_start(const Run &run, int number, const char *phase, Oid index, const Oids &invalid_before)
@@ -110,8 +116,8 @@ void note_done(const Run &run, int number, const char *phase, const store::StepT
 void note_failure(const Run &run, int number, const ErrorData *why)
 {
     quietly(run, [&] {
-        store::step_failed(run.job, number, why->message);
-        store::plan_turns(run.job, "undo", unpack_sql_state(why->sqlerrcode), why->message);
+        store::step_failed(run.job, number, text_of(why));
+        store::plan_turns(run.job, "undo", unpack_sql_state(why->sqlerrcode), text_of(why));
     });
 }
 
@@ -130,7 +136,7 @@ void close_journal(Run *run, const char *state, const ErrorData *why)
             store::forget_plan(run->job);
         } else {
             store::plan_ends(run->job, state, why == nullptr ? nullptr : unpack_sql_state(why->sqlerrcode),
-                             why == nullptr ? nullptr : why->message);
+                             why == nullptr ? nullptr : text_of(why));
         }
     });
     let_go(run);

@@ -20,4 +20,7 @@ void close_journal(Run *run, const char *state, const ErrorData *why);
 // Leaves it to whoever goes on in our place.
 void abandon_journal(Run *run);
 
+// An error as jobs and steps show it.
+const char *text_of(const ErrorData *why);
+
 } // namespace zdm::run

@@ -30,6 +30,9 @@ bool is_lock_failure(const ErrorData *failure)
 // rights on the statement, and lock, or not.
 bool may_lock(const core::Target &target)
 {
+    if (get_rel_name(target.relation.oid) == nullptr) {
+        return false; // dropped meanwhile: what that means the statement will say
+    }
     const AclMode any = target.lock <= core::Lock::ShareRowExclusive
                             ? ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE | ACL_TRIGGER | ACL_REFERENCES
                             : ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE;

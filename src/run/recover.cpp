@@ -1,4 +1,5 @@
-// Plans whose session has died in the middle: undone, or finished if only what is instant or cleans up remains.
+// Plans whose session has died in the middle: undone, or finished if only what is instant or cleans up remains. And
+// those that a worker does from their beginning, which go on where their last worker died.
 // Everything is decided by what the catalog says now: in a step that was running anything may have been done or
 // nothing, and the user may have cleared away by himself since.
 #include "core/record.hpp"
@@ -7,7 +8,7 @@
 #include "pg/plan_lock.hpp"
 #include "pg/report.hpp"
 #include "pg/xact.hpp"
-#include "run/step.hpp"
+#include "run/journal.hpp"
 
 namespace zdm::run
 {
@@ -103,9 +104,21 @@ void settle(store::PlanStep &step)
     }
 }
 
+bool is_unfinished(const store::Plan &plan)
+{
+    for (const store::PlanStep &step : plan.steps) {
+        if (!is_state(step, "done")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool is_clean_up(const core::Step &step)
 {
-    return step.kind == core::StepKind::Instant || !step.drops.empty() || is_half_detached(step);
+    // ANALYZE is long by its locks only.
+    const bool quick = step.kind == core::StepKind::Long && step.work == core::Work::Instant;
+    return quick || step.kind == core::StepKind::Instant || !step.drops.empty() || is_half_detached(step);
 }
 
 // Whether so much of it is done that the rest is done in no time.
@@ -151,17 +164,14 @@ void undo_step(const Rescue &rescue, const store::PlanStep &step, int number)
 {
     Run run = rescue.run;
 
-    if (is_state(step, "done")) {
+    // A fill goes on by itself, whoever had asked for it.
+    if (is_state(step, "done") || step.step.kind == core::StepKind::Fill) {
         // Our own leftovers, whose relation may belong to another role by now.
         run.as_role = OidIsValid(step.step.relation.oid) ? pg::owner_of(step.step.relation.oid) : run.as_role;
-        if (!step.step.undo.empty()) {
-            undo_done(run, step.step, step.index, rescue.limit_ms);
-        }
+        undo_done(run, step.step, step.index, rescue.limit_ms);
     } else if (is_half_detached(step.step)) {
         store::StepTimes times{};
         finish_detach(run, step.step, &times);
-        undo_done(run, step.step, InvalidOid, rescue.limit_ms);
-    } else if (step.step.kind == core::StepKind::Fill) {
         undo_done(run, step.step, InvalidOid, rescue.limit_ms);
     } else if (step.step.kind == core::StepKind::Concurrent) {
         for (const std::uint32_t index : leftovers(rescue, step)) {
@@ -184,7 +194,7 @@ ErrorData *turn(Rescue &rescue, const char *phase, const ErrorData *why)
     rescue.plan.phase = phase;
     return attempt(rescue, [&] {
         store::plan_turns(rescue.plan.id, phase, why == nullptr ? nullptr : unpack_sql_state(why->sqlerrcode),
-                          why == nullptr ? nullptr : why->message);
+                          why == nullptr ? nullptr : text_of(why));
     });
 }
 
@@ -206,11 +216,82 @@ ErrorData *finish(Rescue &rescue, bool *broken)
     return nullptr;
 }
 
+// A step of a plan that is a worker's, once more from its beginning if its last worker died in it.
+void apply_step(const Rescue &rescue, store::PlanStep &step, int number)
+{
+    const bool concurrently = step.step.kind == core::StepKind::Concurrent;
+    store::StepTimes times{1, 0, 0};
+
+    if (concurrently && is_state(step, "running")) {
+        if (!step.step.drops.empty()) {
+            finish_step(rescue, step, number);
+            return;
+        }
+        for (const std::uint32_t left : leftovers(rescue, step)) {
+            drop_index(rescue.run, drop_index_sql(rescue.run, left), 0, left, true);
+        }
+    } else if (concurrently) {
+        step.index = index_of(step.step, step.step.drops.empty() ? step.step.builds : step.step.drops);
+        step.invalid_before = indexes_of(rescue.run, step.step, false);
+    }
+    if (step.step.kind != core::StepKind::Instant) {
+        store::step_starts(rescue.plan.id, number, "apply", step.index, step.invalid_before);
+        pg::commit_and_start();
+    }
+    run_step(rescue.run, step.step, &times);
+    if (!step.step.builds.empty()) {
+        const Oid built = index_of(step.step, step.step.builds);
+        step.index = built == step.index ? InvalidOid : built;
+    }
+    store::step_done(rescue.plan.id, number, "apply", times, step.index);
+}
+
+// All steps that are not done yet. `broken`: they cannot be.
+ErrorData *apply(Rescue &rescue, bool (*stops)(), bool *broken)
+{
+    for (std::uint32_t i = 0; i < rescue.plan.steps.count; i++) {
+        store::PlanStep &step = rescue.plan.steps[i];
+        const int number = static_cast<int>(i);
+        if (is_state(step, "done")) {
+            continue;
+        }
+        ErrorData *failure = attempt(rescue, [&] {
+            if (store::is_cancelled(rescue.plan.id)) {
+                ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED), errmsg("the job was cancelled")));
+            }
+            pg::commit_and_start();
+            apply_step(rescue, step, number);
+        });
+        if (failure == nullptr) {
+            step.state = "done";
+            ErrorData *ignored = attempt(rescue, [&] { store::plan_is_quiet(rescue.plan.id); });
+            if (ignored != nullptr || (i + 1 < rescue.plan.steps.count && stops())) {
+                return ignored;
+            }
+            continue;
+        }
+        // Whoever ends this worker does not mean the plan; whoever cancels its statement does.
+        *broken = !stops() && (failure->sqlerrcode == ERRCODE_QUERY_CANCELED || !will_pass(failure->sqlerrcode));
+        if (*broken) {
+            step.state = step.step.kind == core::StepKind::Concurrent || step.step.kind == core::StepKind::Fill
+                             ? "running"
+                             : "pending";
+            attempt(rescue, [&] {
+                rescue.plan.cancelled = rescue.plan.cancelled || store::is_cancelled(rescue.plan.id);
+                store::step_failed(rescue.plan.id, number, text_of(failure));
+            });
+        }
+        return failure;
+    }
+    return nullptr;
+}
+
 ErrorData *undo_all(Rescue &rescue)
 {
     for (std::uint32_t i = rescue.plan.steps.count; i-- > 0;) {
         store::PlanStep &step = rescue.plan.steps[i];
-        if (is_state(step, "pending") || is_state(step, "undone")) {
+        const bool nothing_to_undo = is_state(step, "done") && step.step.undo.empty();
+        if (is_state(step, "pending") || is_state(step, "undone") || nothing_to_undo) {
             continue;
         }
         ErrorData *failure = attempt(rescue, [&] { undo_step(rescue, step, static_cast<int>(i)); });
@@ -226,8 +307,30 @@ ErrorData *end(Rescue &rescue, const char *state, const char *sqlstate, const ch
     return attempt(rescue, [&] { store::plan_ends(rescue.plan.id, state, sqlstate, error); });
 }
 
-ErrorData *go_on(Rescue &rescue)
+// To its end, or to where `stops` says so; what fails is undone.
+ErrorData *go_on_applying(Rescue &rescue, bool (*stops)(), bool *over)
 {
+    bool broken = rescue.plan.cancelled;
+    ErrorData *failure = broken ? nullptr : apply(rescue, stops, &broken);
+
+    *over = true;
+    if (broken) {
+        *over = false;
+        rescue.plan.failed = failure != nullptr;
+        return turn(rescue, "undo", rescue.plan.cancelled ? nullptr : failure);
+    }
+    return failure != nullptr || is_unfinished(rescue.plan) ? failure : end(rescue, "done", nullptr, nullptr);
+}
+
+ErrorData *go_on(Rescue &rescue, bool (*stops)())
+{
+    if (rescue.plan.deferred && strcmp(rescue.plan.phase, "apply") == 0) {
+        bool over = false;
+        ErrorData *failure = go_on_applying(rescue, stops, &over);
+        if (failure != nullptr || over) {
+            return failure;
+        }
+    }
     if (strcmp(rescue.plan.phase, "apply") == 0) {
         const bool finishes = !rescue.plan.cancelled && can_be_finished(rescue.plan);
         if (ErrorData *failure = turn(rescue, finishes ? "finish" : "undo", nullptr)) {
@@ -315,7 +418,7 @@ void recover_here(const core::Settings &settings, const Patience &patience, int6
 
     pg::commit_and_start();
     if (pg::hold_plan(job)) {
-        ErrorData *failure = recover(settings, job, memory, ms_until(patience.deadline));
+        ErrorData *failure = recover(settings, job, memory, ms_until(patience.deadline), [] { return false; });
         pg::release_plan(job);
         if (failure != nullptr) {
             ReThrowError(failure);
@@ -329,7 +432,7 @@ void recover_here(const core::Settings &settings, const Patience &patience, int6
 
 } // namespace
 
-ErrorData *recover(const core::Settings &settings, int64 job, MemoryContext keep, int limit_ms)
+ErrorData *recover(const core::Settings &settings, int64 job, MemoryContext keep, int limit_ms, bool (*stops)())
 {
     int context = 0;
     Rescue rescue{{&settings, keep, pg::arena(keep), job, InvalidOid, 0}, {}, InvalidOid, limit_ms};
@@ -348,9 +451,10 @@ ErrorData *recover(const core::Settings &settings, int64 job, MemoryContext keep
     rescue.run.as_role = rescue.plan.owner;
     rescue.run.context = rescue.plan.settings;
     if (relation_is_gone(rescue.plan)) {
-        return end(rescue, "rolled back", "42P01", psprintf("relation %s was dropped", rescue.plan.relation_name));
+        return end(rescue, rescue.plan.deferred ? "failed" : "rolled back", "42P01",
+                   psprintf("relation %s was dropped", rescue.plan.relation_name));
     }
-    return go_on(rescue);
+    return go_on(rescue, stops);
 }
 
 bool await_plans(const core::Settings &settings, Patience &patience, const core::Statement &statement, bool in_block)
@@ -391,14 +495,12 @@ bool await_plans(const core::Settings &settings, Patience &patience, const core:
 
 void before_drop(Oid relation)
 {
-    store::OpenPlan plan{};
-
     if (creating_extension || get_rel_namespace(relation) != get_namespace_oid("zdm", true) ||
         !OidIsValid(get_relname_relid("job_step", get_rel_namespace(relation))) || !store::installed()) {
         return;
     }
-    if (store::open_plans(nullptr, 0, &plan, 1) > 0) {
-        pg::report(ERROR, "55000", core::plan_is_open(pg::arena(CurrentMemoryContext), plan.id));
+    if (const int64 job = store::any_open_plan(); job != 0) {
+        pg::report(ERROR, "55000", core::plan_is_open(pg::arena(CurrentMemoryContext), job));
     }
 }
 

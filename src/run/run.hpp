@@ -56,8 +56,13 @@ bool execute(const core::Settings &settings, const core::Plan &plan, const core:
 
 // Undoes or finishes a plan whose session has died, in transactions of its own. The caller holds the plan's lock
 // (pg/plan_lock.hpp). Null: it is resolved, or there is none; else what hinders it. `limit_ms`: how long to wait where
-// nobody is blocked.
-ErrorData *recover(const core::Settings &settings, int64 job, MemoryContext keep, int limit_ms);
+// nobody is blocked. A plan that is a worker's is done; `stops` says that this process must end, and it is left for the
+// next one.
+ErrorData *recover(const core::Settings &settings, int64 job, MemoryContext keep, int limit_ms, bool (*stops)());
+
+// Does steps that are all instant, in the user's own transaction. False: `still_holds` says that the statement has come
+// to mean something else; nothing is done.
+bool do_now(const core::Settings &settings, Patience &patience, const core::Plan &now, Body still_holds, void *arg);
 
 // Waits until no plan is open on the statement's relations whose session has died, and helps if nobody else will.
 // True: the statement must be judged anew. Raises 55P03. Outside a block it commits.

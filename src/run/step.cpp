@@ -136,15 +136,28 @@ struct InstantArg {
     TimestampTz started; // under the locks
 };
 
-// The relation, and unless `only` all below it. One that an earlier step has made is known by its name.
-void add_targets(core::List<core::Target> *targets, core::Relation relation, core::Lock lock, bool only)
+// A relation that an earlier step has made is known by its name alone.
+core::Relation found(core::Relation relation)
 {
-    ListCell *cell = nullptr;
-
     if (relation.oid == InvalidOid && !relation.bare.empty()) {
         const Oid schema = get_namespace_oid(pg::cstring(relation.schema), true);
         relation.oid = get_relname_relid(pg::cstring(relation.bare), schema);
     }
+    return relation;
+}
+
+// It and all below it; nothing if it is gone, of which PostgreSQL would say that a lookup failed.
+List *below(Oid relation)
+{
+    return get_rel_name(relation) == nullptr ? NIL : find_all_inheritors(relation, NoLock, nullptr);
+}
+
+// The relation, and unless `only` all below it.
+void add_targets(core::List<core::Target> *targets, core::Relation relation, core::Lock lock, bool only)
+{
+    ListCell *cell = nullptr;
+
+    relation = found(relation);
     if (relation.oid == InvalidOid) {
         return;
     }
@@ -152,7 +165,7 @@ void add_targets(core::List<core::Target> *targets, core::Relation relation, cor
     if (only) {
         return;
     }
-    foreach (cell, find_all_inheritors(relation.oid, NoLock, nullptr)) {
+    foreach (cell, below(relation.oid)) {
         if (lfirst_oid(cell) != relation.oid) {
             core::Relation child = relation;
             child.oid = lfirst_oid(cell);
@@ -173,6 +186,26 @@ bool is_needless(const core::Step &step)
     return !below;
 }
 
+// The index that a partition was to be attached to may be whole, now that the partition has gone. PostgreSQL looks at
+// that whenever one is attached, even if it is already.
+void attach_again(const core::Step &step)
+{
+    for (const core::Target &target : step.also) {
+        const Oid index = found(target.relation).oid;
+        List *parts =
+            OidIsValid(index) && get_rel_relkind(index) == RELKIND_PARTITIONED_INDEX && !get_index_isvalid(index)
+                ? find_inheritance_children(index, NoLock)
+                : NIL;
+        if (parts != NIL) {
+            const Oid part = linitial_oid(parts);
+            const char *schema = get_namespace_name(get_rel_namespace(part));
+            pg::run_sql(psprintf("ALTER INDEX %s ATTACH PARTITION %s", pg::cstring(target.relation.name),
+                                 quote_qualified_identifier(schema, get_rel_name(part))),
+                        PROCESS_UTILITY_QUERY);
+        }
+    }
+}
+
 bool run_instant(void *data)
 {
     auto *with = static_cast<InstantArg *>(data);
@@ -180,6 +213,7 @@ bool run_instant(void *data)
     with->started = GetCurrentTimestamp();
     if (!with->undoing) {
         if (is_needless(*with->step)) {
+            as_owner(*with->run, [&] { attach_again(*with->step); });
             return true;
         }
         require_same(with->step->relation);
@@ -385,6 +419,37 @@ void run_step(const Run &run, const core::Step &step, store::StepTimes *times)
     }
 }
 
+bool do_now(const core::Settings &settings, Patience &patience, const core::Plan &now, Body still_holds, void *arg)
+{
+    struct Now {
+        const core::Settings *settings;
+        const core::Plan *plan;
+        Body still_holds;
+        void *arg;
+    } with{&settings, &now, still_holds, arg};
+    core::List<core::Target> targets(pg::arena(CurrentMemoryContext));
+
+    for (const core::Step &step : now.steps) {
+        add_targets(&targets, step.relation, step.lock, step.only);
+        for (const core::Target &other : step.also) {
+            add_targets(&targets, other.relation, other.lock, step.only);
+        }
+    }
+    const Body body = [](void *data) {
+        const auto *given = static_cast<Now *>(data);
+        if (!given->still_holds(given->arg)) {
+            return false;
+        }
+        for (const core::Step &step : given->plan->steps) {
+            pg::with_time_limit(given->settings->instant_timeout_ms,
+                                [&] { pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_QUERY); });
+            CommandCounterIncrement();
+        }
+        return true;
+    };
+    return climb_in_block(settings, patience, targets, body, &with);
+}
+
 Oid index_of(const core::Step &step, std::string_view name)
 {
     const Oid index =
@@ -406,7 +471,7 @@ Oids indexes_of(const Run &run, const core::Step &step, bool valid)
         add_indexes(InvalidOid, valid, &found);
         return found;
     }
-    foreach (cell, find_all_inheritors(step.relation.oid, NoLock, nullptr)) {
+    foreach (cell, below(step.relation.oid)) {
         const Oid toast = toast_of(lfirst_oid(cell));
         add_indexes(lfirst_oid(cell), valid, &found);
         if (OidIsValid(toast)) {

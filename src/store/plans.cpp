@@ -105,20 +105,28 @@ int64 add_plan(const NewPlan &asked)
     as_keeper([&](MemoryContext) {
         Args args;
         args.oid(MyDatabaseId).oid(asked.relation).text(asked.relation_name).text(asked.description);
-        args.oid(owner).texts(settings);
+        args.oid(owner).texts(settings).add(BOOLOID, BoolGetDatum(asked.deferred));
         run("INSERT INTO zdm.job (database, kind, relation, relation_name, description, owner, settings, spec)"
-            " VALUES ($1, 'ddl', nullif($2, 0), $3, $4, $5, $6, '{}') RETURNING id",
+            " VALUES ($1, 'ddl', nullif($2, 0), $3, $4, $5, $6,"
+            " CASE WHEN $7 THEN jsonb_build_object('transaction', pg_current_xact_id()::text) ELSE '{}' END)"
+            " RETURNING id",
             args);
         id = big_field(1);
 
         Args progress;
-        progress.big(id);
+        progress.big(id).add(BOOLOID, BoolGetDatum(asked.deferred));
         run("INSERT INTO zdm.job_progress (job, state, started_at, attempts, phase)"
-            " VALUES ($1, 'running', clock_timestamp(), 1, 'apply')",
+            " SELECT $1, CASE WHEN $2 THEN 'queued' ELSE 'running' END, CASE WHEN NOT $2 THEN clock_timestamp() END,"
+            " 1 - $2::int, 'apply'",
             progress);
         for (std::uint32_t i = 0; i < asked.plan->steps.count; i++) {
             add_step(id, static_cast<int>(i) + 1, asked.plan->steps[i]);
         }
+        Args done;
+        done.big(id).number(static_cast<int32>(asked.done));
+        run("UPDATE zdm.job_step SET state = 'done', attempts = 1, started_at = now(), finished_at = clock_timestamp()"
+            " WHERE job = $1 AND step <= $2",
+            done);
     });
     return id;
 }
@@ -132,7 +140,7 @@ bool load_plan(int64 id, core::Arena arena, Plan *plan)
         Args args;
         args.big(id).oid(MyDatabaseId);
         if (run("SELECT j.owner, j.relation, j.relation_name, j.settings, p.state, p.phase, p.cancelled,"
-                " p.error IS NOT NULL"
+                " p.error IS NOT NULL, j.spec ? 'transaction'"
                 " FROM zdm.job j JOIN zdm.job_progress p ON p.job = j.id"
                 " WHERE j.id = $1 AND j.database = $2 AND j.kind = 'ddl'",
                 args) == 0) {
@@ -149,6 +157,7 @@ bool load_plan(int64 id, core::Arena arena, Plan *plan)
         plan->phase = text_field(keep, 6);
         plan->cancelled = DatumGetBool(field(0, 7, &null));
         plan->failed = DatumGetBool(field(0, 8, &null));
+        plan->deferred = DatumGetBool(field(0, 9, &null));
 
         Args steps;
         steps.big(id);
@@ -226,6 +235,10 @@ void plan_turns(int64 id, const char *phase, const char *sqlstate, const char *e
         run("UPDATE zdm.job_progress SET phase = $2, sqlstate = coalesce($3, sqlstate), error = coalesce($4, error)"
             " WHERE job = $1",
             args);
+        // Every step says which way it goes, those that will never begin as well.
+        Args steps;
+        steps.big(id).text(phase);
+        run("UPDATE zdm.job_step SET phase = $2 WHERE job = $1 AND state IN ('pending', 'running')", steps);
     });
 }
 
@@ -250,10 +263,53 @@ bool cancel_plan(int64 id)
     about_plans([&](MemoryContext) {
         Args args;
         args.big(id);
-        open = run("UPDATE zdm.job_progress SET cancelled = true WHERE job = $1 AND state IN ('queued', 'running')",
-                   args) == 1;
+        open =
+            run("UPDATE zdm.job_progress p SET state = 'cancelled', finished_at = clock_timestamp(),"
+                " waiting_for = NULL WHERE job = $1 AND state IN ('queued', 'paused') AND NOT EXISTS"
+                " (SELECT FROM zdm.job_step s WHERE s.job = p.job AND s.state <> 'pending' AND 'undo' = ANY (s.spec))",
+                args) == 1;
+        open = open || run("UPDATE zdm.job_progress SET cancelled = true,"
+                           " state = CASE state WHEN 'paused' THEN 'queued' ELSE state END"
+                           " WHERE job = $1 AND state IN ('queued', 'running', 'paused')",
+                           args) == 1;
     });
     return open;
+}
+
+bool is_cancelled(int64 id)
+{
+    bool cancelled = false;
+
+    about_plans([&](MemoryContext) {
+        Args args;
+        args.big(id);
+        cancelled = run("SELECT FROM zdm.job_progress WHERE job = $1 AND cancelled", args) == 1;
+    });
+    return cancelled;
+}
+
+bool retry_plan(int64 id)
+{
+    bool failed = false;
+
+    about_plans([&](MemoryContext) {
+        Args args;
+        args.big(id);
+        failed = run("UPDATE zdm.job_progress SET state = 'queued', phase = 'apply', cancelled = false, error = NULL,"
+                     " sqlstate = NULL, finished_at = NULL, crashes = 0 WHERE job = $1 AND state = 'failed'",
+                     args) == 1;
+        if (!failed) {
+            return;
+        }
+        run("UPDATE zdm.job SET spec = spec || jsonb_build_object('transaction', pg_current_xact_id()::text)"
+            " WHERE id = $1",
+            args);
+        // What was done and has nothing to undo is done still.
+        run("UPDATE zdm.job_step SET state = 'pending', phase = 'apply', error = NULL, started_at = NULL,"
+            " finished_at = NULL, index = NULL WHERE job = $1 AND (state <> 'done' OR NOT 'eager' = ANY (spec))",
+            args);
+    });
+    return failed;
 }
 
 void forget_plan(int64 id)
@@ -274,8 +330,9 @@ bool take_up_plan(int64 id)
     about_plans([&](MemoryContext) {
         Args args;
         args.big(id);
-        if (run("UPDATE zdm.job_progress SET attempts = attempts + 1, crashes = crashes + 1 WHERE job = $1"
-                " RETURNING crashes",
+        if (run("UPDATE zdm.job_progress SET attempts = attempts + 1, crashes = crashes + 1, state = 'running',"
+                " started_at = coalesce(started_at, clock_timestamp()), waiting_for = NULL"
+                " WHERE job = $1 AND state IN ('queued', 'running') RETURNING crashes",
                 args) == 1) {
             taken = number_field(1) <= kMostCrashes;
         }
@@ -294,6 +351,21 @@ void plan_is_quiet(int64 id)
     });
 }
 
+bool turn_back_plan(int64 id)
+{
+    bool turned = false;
+
+    about_plans([&](MemoryContext) {
+        Args args;
+        args.big(id);
+        turned = run("UPDATE zdm.job_progress SET phase = 'undo', crashes = 1, sqlstate = '58030',"
+                     " error = 'the server crashed three times while this job was at work'"
+                     " WHERE job = $1 AND phase = 'apply'",
+                     args) == 1;
+    });
+    return turned;
+}
+
 int open_plans(const Oid *relations, int count, OpenPlan *found, int room)
 {
     static SPIPlanPtr plan = nullptr;
@@ -306,12 +378,12 @@ int open_plans(const Oid *relations, int count, OpenPlan *found, int room)
     PushActiveSnapshot(GetLatestSnapshot());
     as_keeper([&](MemoryContext) {
         Args args;
-        args.add(OIDARRAYOID, oid_array(relations, count)).oid(MyDatabaseId).number(count);
+        args.add(OIDARRAYOID, oid_array(relations, count)).oid(MyDatabaseId);
         if (plan == nullptr) {
             plan = pg::spi_keep(SPI_prepare("SELECT j.id, j.owner, p.phase <> 'apply' FROM zdm.job j"
                                             " JOIN zdm.job_progress p ON p.job = j.id WHERE j.kind = 'ddl'"
-                                            " AND (j.relation = ANY ($1) OR $3 = 0) AND j.database = $2"
-                                            " AND p.state = 'running' ORDER BY j.id",
+                                            " AND j.relation = ANY ($1) AND j.database = $2"
+                                            " AND p.state = 'running' AND NOT j.spec ? 'transaction' ORDER BY j.id",
                                             args.count, args.types));
         }
         pg::spi_check(SPI_execute_plan(plan, args.values, args.nulls, true, room));
@@ -323,6 +395,22 @@ int open_plans(const Oid *relations, int count, OpenPlan *found, int room)
     });
     PopActiveSnapshot();
     return written;
+}
+
+int64 any_open_plan()
+{
+    int64 id = 0;
+
+    about_plans([&](MemoryContext) {
+        Args args;
+        args.oid(MyDatabaseId);
+        if (run("SELECT j.id FROM zdm.job j JOIN zdm.job_progress p ON p.job = j.id WHERE j.kind = 'ddl'"
+                " AND j.database = $1 AND p.state IN ('queued', 'running', 'paused') ORDER BY j.id LIMIT 1",
+                args) == 1) {
+            id = big_field(1);
+        }
+    });
+    return id;
 }
 
 void list_steps(ReturnSetInfo *result, Oid caller)

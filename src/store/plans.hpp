@@ -13,8 +13,10 @@ struct NewPlan {
     const char *relation_name;
     const char *description;
     const core::Plan *plan;
+    std::uint32_t done; // the first steps, which are done already
+    bool deferred;      // for a worker, when this transaction has committed
 };
-// Adds it as running.
+// Adds it: queued if deferred, else running.
 int64 add_plan(const NewPlan &asked);
 
 struct PlanStep {
@@ -32,6 +34,7 @@ struct Plan {
     Datum settings;
     const char *state;
     const char *phase; // apply, undo, finish
+    bool deferred;     // a worker does all of it
     bool cancelled;
     bool failed; // it has an error already
     core::List<PlanStep> steps;
@@ -56,19 +59,26 @@ void step_failed(int64 id, int step, const char *error);
 void plan_turns(int64 id, const char *phase, const char *sqlstate, const char *error);
 void plan_ends(int64 id, const char *state, const char *sqlstate, const char *error);
 void forget_plan(int64 id);
-// It shall be undone. False: it is not open.
+// It shall be undone; if it has not begun and nothing is to undo, this is its end. False: it is not open.
 bool cancel_plan(int64 id);
+bool is_cancelled(int64 id);
+// One that failed, from the beginning; what stayed of it stays. False: it is not failed.
+bool retry_plan(int64 id);
 // A worker takes it up. False: its worker was at work in too many crashes.
 bool take_up_plan(int64 id);
 void plan_is_quiet(int64 id);
+// One that crashes is undone. False: it is being undone.
+bool turn_back_plan(int64 id);
 
 struct OpenPlan {
     int64 id;
     Oid owner;
     bool recovering; // it is being undone or finished
 };
-// The running plans on these relations, or, with none, all of this database. Returns how many were written.
+// The plans of sessions on these relations that are running. Returns how many were written.
 int open_plans(const Oid *relations, int count, OpenPlan *found, int room);
+// Any plan of this database that is not over; 0: none.
+int64 any_open_plan();
 
 // zdm.steps for this caller.
 void list_steps(ReturnSetInfo *result, Oid caller);

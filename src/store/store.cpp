@@ -71,6 +71,7 @@ int64 add(const Job &job)
     return id;
 }
 
+// Of the plans that are to be started, only the first of a transaction, and the first on a relation, may be.
 int runnable(Wanting *jobs, int room)
 {
     int count = 0;
@@ -78,13 +79,20 @@ int runnable(Wanting *jobs, int room)
     as_keeper([&](MemoryContext) {
         Args args;
         args.oid(MyDatabaseId);
-        const uint64 rows = run("SELECT j.id, j.kind = 'ddl' FROM zdm.job j JOIN zdm.job_progress p ON p.job = j.id"
-                                " WHERE p.state IN ('queued', 'running') AND j.database = $1"
-                                " AND j.kind IN ('backfill', 'ddl') ORDER BY j.id",
-                                args);
+        const uint64 rows =
+            run("WITH open AS (SELECT j.id, j.kind, j.relation, j.spec->>'transaction' AS transaction, p.state"
+                " FROM zdm.job j JOIN zdm.job_progress p ON p.job = j.id"
+                " WHERE p.state IN ('queued', 'running', 'paused') AND j.database = $1"
+                " AND j.kind IN ('backfill', 'ddl'))"
+                " SELECT id, kind = 'ddl', kind = 'ddl' AND state = 'queued' AND EXISTS"
+                " (SELECT FROM open o WHERE o.kind = 'ddl' AND o.id <> open.id AND (o.relation = open.relation"
+                " AND (o.id < open.id OR o.state = 'running') OR o.transaction = open.transaction AND o.id < open.id))"
+                " FROM open WHERE state <> 'paused' ORDER BY id",
+                args);
         for (uint64 i = 0; i < rows && count < room; i++) {
             bool null = false;
-            jobs[count++] = {DatumGetInt64(field(i, 1, &null)), DatumGetBool(field(i, 2, &null))};
+            jobs[count++] = {DatumGetInt64(field(i, 1, &null)), DatumGetBool(field(i, 2, &null)),
+                             DatumGetBool(field(i, 3, &null))};
         }
     });
     return count;
@@ -315,13 +323,18 @@ void list(ReturnSetInfo *result, Oid caller, Datum busy, const char *idle_reason
             " CASE WHEN away THEN format('zdm.resume(%s): the job was copied with its database, whose "
             "OID was %s',"
             " id, database)"
-            " WHEN (state = 'queued' OR state = 'running' AND kind <> 'ddl') AND NOT busy THEN $4 ELSE waiting_for END,"
+            " WHEN (state = 'queued' OR state = 'running' AND kind <> 'ddl') AND NOT busy THEN coalesce(ahead, $4) ELSE waiting_for END,"
             " 0::bigint, attempts, error FROM ("
             "SELECT j.id, j.database, j.kind, j.description, j.owner, j.created_at,"
             " coalesce((SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c"
             " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = j.relation), j.relation_name)"
             " AS relation, j.database <> $2 AND p.state IN ('queued', 'running', 'ready') AS away,"
-            " p.state IN ('queued', 'running') AND j.id::text = ANY ($3) AS busy, p.*"
+            " p.state IN ('queued', 'running') AND j.id::text = ANY ($3) AS busy,"
+            " (SELECT 'job ' || min(o.id) FROM zdm.job o JOIN zdm.job_progress q ON q.job = o.id"
+            " WHERE j.kind = 'ddl' AND p.state = 'queued' AND o.kind = 'ddl' AND o.id <> j.id"
+            " AND q.state IN ('queued', 'running', 'paused') AND (o.relation = j.relation"
+            " AND (o.id < j.id OR q.state = 'running') OR o.spec->>'transaction' = j.spec->>'transaction'"
+            " AND o.id < j.id)) AS ahead, p.*"
             " FROM zdm.job j JOIN zdm.job_progress p ON p.job = j.id"
             " WHERE pg_has_role($1, 'pg_monitor', 'USAGE') OR pg_has_role($1, j.owner, 'USAGE')) j"
             " ORDER BY id",

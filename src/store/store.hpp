@@ -55,6 +55,7 @@ int64 add(const Job &job);
 struct Wanting {
     int64 id;
     bool is_plan; // and maybe its session is at work on it
+    bool blocked; // by an earlier one: of its transaction, or on its relation
 };
 // Jobs of this database that may want a worker, oldest first. Returns how many of them were written.
 int runnable(Wanting *jobs, int room);

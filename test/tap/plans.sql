@@ -15,7 +15,7 @@ CREATE ROLE plan_owner;
 CREATE ROLE plan_other;
 GRANT USAGE, CREATE ON SCHEMA planned TO plan_owner;
 CREATE TABLE t (id int PRIMARY KEY, v int);
-INSERT INTO t SELECT g, g FROM generate_series(1, 100) g;
+INSERT INTO t SELECT g, CASE WHEN g > 9 THEN g * 10 ELSE g END FROM generate_series(1, 11) g;
 ALTER TABLE t OWNER TO plan_owner;
 SET ROLE plan_owner;
 
@@ -39,9 +39,10 @@ CREATE UNIQUE INDEX ON t ((v % 10));
 SELECT max(id) AS failed FROM zdm.jobs \gset
 SELECT isnt(:failed, :job, 'a single concurrent step is a job, too');
 SELECT results_eq(format('SELECT state, error, finished_at IS NOT NULL FROM zdm.jobs WHERE id = %s', :failed),
-    $$VALUES ('failed', 'could not create unique index "t_expr_idx"', true)$$, 'a failed plan is failed, with its error');
+    $$VALUES ('failed', 'could not create unique index "t_expr_idx" (Key ((v % 10))=(0) is duplicated.)', true)$$, 'a failed plan is failed, with its error');
 SELECT results_eq(format($$SELECT step, state, error FROM zdm.steps WHERE job = %s$$, :failed), $$VALUES
-    (1, 'failed', 'could not create unique index "t_expr_idx"'), (2, 'pending', NULL)$$, 'and says where');
+    (1, 'failed', 'could not create unique index "t_expr_idx" (Key ((v % 10))=(0) is duplicated.)'), (2, 'pending', NULL),
+    (3, 'pending', NULL)$$, 'and says where');
 SELECT is_empty('SELECT * FROM zdm.uninstall_blockers()', 'what has ended keeps nobody from leaving');
 
 -- what takes one transaction is none
@@ -65,7 +66,11 @@ RESET ROLE;
 SET ROLE plan_owner;
 SELECT throws_ok(format('SELECT zdm.cancel(%s)', :job), '55000', NULL, 'what is done cannot be cancelled');
 SELECT throws_ok(format('SELECT zdm.pause(%s)', :job), '55000', NULL, 'nor paused');
-SELECT throws_ok(format('SELECT zdm.retry(%s)', :failed), '55000', NULL, 'the plan of a statement is not tried again: send the statement');
+SELECT throws_ok(format('SELECT zdm.retry(%s)', :job), '55000', NULL, 'nor tried again');
+DELETE FROM t WHERE id = 11;
+SELECT lives_ok(format('SELECT zdm.retry(%s)', :failed), 'what has failed can be tried again, when the rows are right');
+CALL zdm.wait(:failed);
+SELECT results_eq($$SELECT indisvalid FROM pg_index WHERE indexrelid = 'planned.t_expr_idx'::regclass$$, 'VALUES (true)', 'and is done');
 CALL zdm.wait(:job);
 SELECT pass('zdm.wait of one that is done returns');
 
