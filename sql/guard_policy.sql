@@ -49,9 +49,12 @@ RESET zdm.rule_actions;
 ALTER TABLE t RENAME COLUMN v TO w;
 RESET ROLE;
 REVOKE SET ON PARAMETER zdm.rule_actions, zdm.small_table_size, zdm.max_lock_hold, zdm.max_dml_rows FROM regress_zdm_deployer;
+-- (units are told differently from 18 on)
+\set VERBOSITY sqlstate
 SET zdm.small_table_size = -2;
 SET zdm.max_lock_hold = -1;
 SET zdm.max_dml_rows = -1;
+\set VERBOSITY terse
 
 -- by role, by database, by session: the nearer one counts
 SELECT current_database() AS here \gset

@@ -50,7 +50,7 @@ foreach my $way ('kill -9', 'terminate', 'immediate shutdown', 'restart') {
         $node->stop('immediate');
         $node->start;
     } else {
-        $node->restart('fast');
+        $node->restart;
     }
     $old->();
     ok(until_true("SELECT state = 'done' FROM zdm.jobs WHERE id = $job"), "$way: the job is done after all") or show();

@@ -23,7 +23,7 @@ my $shape = q{
     SELECT string_agg(concat_ws(' ', inhrelid::regclass, inhparent::regclass, inhdetachpending), ', ' ORDER BY inhrelid::regclass::text)
     FROM pg_inherits
     UNION ALL
-    SELECT string_agg(concat_ws(' ', conname, conrelid::regclass, conislocal, coninhcount, conparentid <> 0), ', ' ORDER BY conname)
+    SELECT string_agg(concat_ws(' ', conname, conrelid::regclass, conislocal, coninhcount, conparentid <> 0), ', ' ORDER BY conname, conrelid::regclass::text)
     FROM pg_constraint WHERE conrelid IN ('p'::regclass, 'p1'::regclass, 'p2'::regclass)
 };
 my $before = $node->safe_psql('postgres', $shape);
