@@ -332,7 +332,7 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
     core::Statement &statement = c.out->statement;
     Look look;
 
-    const bool deep = !is_about_partition(stmt);
+    const bool deep = !is_about_partition(stmt) && size_matters(stmt);
 
     if (!look_at(c, stmt->relation, &look, deep) || look.catalog || !look.owned) {
         c.out->aside = true;

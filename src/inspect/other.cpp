@@ -18,7 +18,7 @@ bool want_named(Case &c, const RangeVar *name, Lock lock, bool inherit)
 {
     Look look;
 
-    if (name == nullptr || !look_at(c, name, &look) || look.hidden || look.catalog) {
+    if (name == nullptr || !look_at(c, name, &look, inherit) || look.hidden || look.catalog) {
         return false;
     }
     want(c, look, lock, inherit);

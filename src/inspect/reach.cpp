@@ -122,6 +122,19 @@ bool reaches_children(Relation rel, const AlterTableStmt *stmt)
     return any && stmt->relation->inh;
 }
 
+bool size_matters(const AlterTableStmt *stmt)
+{
+    ListCell *cell = nullptr;
+    bool any = false;
+
+    foreach (cell, stmt->cmds) {
+        const auto type = lfirst_node(AlterTableCmd, cell)->subtype;
+        any = any || (type != AT_ChangeOwner && type != AT_ClusterOn && type != AT_DropCluster &&
+                      type != AT_SetCompression && type != AT_SetOptions && type != AT_ResetOptions);
+    }
+    return any;
+}
+
 bool builds_in_partitions(Relation rel, const AlterTableStmt *stmt)
 {
     ListCell *cell = nullptr;

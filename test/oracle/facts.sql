@@ -93,6 +93,7 @@ AS $$
 DECLARE
     command text;
 BEGIN
+    DROP ACCESS METHOD IF EXISTS another_heap CASCADE;
     FOR command IN
         SELECT format('DROP PUBLICATION %I', pubname) FROM pg_publication
         UNION ALL SELECT format('DROP EVENT TRIGGER %I', evtname) FROM pg_event_trigger

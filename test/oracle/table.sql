@@ -137,6 +137,10 @@ CREATE UNLOGGED TABLE cache (key text PRIMARY KEY, value jsonb);
 ALTER TABLE bills SET TABLESPACE pg_default;
 -- expect nothing
 ALTER TABLE bills SET ACCESS METHOD heap;
+-- first
+CREATE ACCESS METHOD another_heap TYPE TABLE HANDLER heap_tableam_handler;
+-- expect set-access-method
+ALTER TABLE lonely SET ACCESS METHOD another_heap;
 -- expect nothing
 ALTER TABLE bills SET (fillfactor = 80);
 -- expect nothing
