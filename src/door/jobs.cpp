@@ -12,6 +12,7 @@ PG_FUNCTION_INFO_V1(zdm_resume);
 PG_FUNCTION_INFO_V1(zdm_cancel);
 PG_FUNCTION_INFO_V1(zdm_retry);
 PG_FUNCTION_INFO_V1(zdm_visible_jobs);
+PG_FUNCTION_INFO_V1(zdm_visible_failed_rows);
 void zdm_launcher_main(Datum arg);
 void zdm_worker_main(Datum slot);
 #pragma GCC visibility pop
@@ -77,6 +78,12 @@ Datum zdm_retry(PG_FUNCTION_ARGS)
 Datum zdm_visible_jobs(PG_FUNCTION_ARGS)
 {
     zdm::jobs::list(fcinfo);
+    return Datum{0};
+}
+
+Datum zdm_visible_failed_rows(PG_FUNCTION_ARGS)
+{
+    zdm::jobs::list_failed_rows(fcinfo);
     return Datum{0};
 }
 }

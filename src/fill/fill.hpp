@@ -17,16 +17,36 @@ char *qualified_name(Oid relation);
 struct Work;
 Work *open(const store::Job &job, const store::Progress &progress);
 
+// What a batch is to do.
+enum class How : std::uint8_t {
+    Plain,
+    SkipLocked, // pass by rows that others have locked, and remember them
+    LeaveOut,   // pass by the one row that failed, and remember it with its error; null: it is locked
+};
+struct Order {
+    int64 rows;
+    How how;
+    const ErrorData *error;
+};
+
 // What a batch did, inside the caller's transaction. The new place is in `progress`; it holds if that
 // transaction commits, and then confirm() must be called; else the work stays where it was.
 struct Batch {
     int64 rows_seen; // keys passed
     int64 rows_done; // rows changed
     bool finished;   // nothing is left
+    bool cut_short;  // somebody waited for its rows
+    bool all_locked; // every skipped row was visited and is locked still: wait before the next round
     const char *statement;
 };
-Batch batch(Work *work, int64 rows, store::Progress *progress);
+Batch batch(Work *work, const Order &order, store::Progress *progress);
 void confirm(Work *work);
+
+// What the batch that failed had come to: a single row, by key or because it was a skipped one; any rows at all.
+bool had_one_row(const Work *work);
+bool had_rows(const Work *work);
+// The skipped row it had visited; 0: none.
+int64 visited(const Work *work);
 
 // After a transaction with a batch was rolled back by this error, in a new one. True: it was not the user's,
 // go on.

@@ -80,7 +80,7 @@ bool same_names(const Statements &statements)
 void drop(Statements *statements)
 {
     for (SPIPlanPtr plan : {statements->last_key, statements->bound[0], statements->bound[1], statements->update[0],
-                            statements->update[1]}) {
+                            statements->update[1], statements->unlocked[0], statements->unlocked[1], statements->one}) {
         if (plan != nullptr) {
             SPI_freeplan(plan);
         }
@@ -122,6 +122,27 @@ void prepare(Statements *statements, const Clauses &clauses, Oid part)
         statements->update[after] = keep_plan(key, update[after], parameters, false);
     }
     statements->part = part;
+}
+
+SPIPlanPtr prepare_unlocked(Statements *statements, const Clauses &clauses, bool after)
+{
+    const Key &key = statements->key;
+
+    if (statements->unlocked[after] == nullptr) {
+        statements->unlocked[after] =
+            keep_plan(key, unlocked_statement(clauses, key, after), key.count * (after ? 2 : 1), false);
+    }
+    return statements->unlocked[after];
+}
+
+SPIPlanPtr prepare_one(Statements *statements, const Clauses &clauses)
+{
+    const Key &key = statements->key;
+
+    if (statements->one == nullptr) {
+        statements->one = keep_plan(key, one_statement(clauses, key), key.count, false);
+    }
+    return statements->one;
 }
 
 void execute(SPIPlanPtr plan, Datum *values, bool read_only, long rows)

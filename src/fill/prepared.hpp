@@ -14,6 +14,8 @@ struct Statements {
     SPIPlanPtr last_key;
     SPIPlanPtr bound[2]; // without and with a key done last
     SPIPlanPtr update[2];
+    SPIPlanPtr unlocked[2];  // null until needed
+    SPIPlanPtr one;          // likewise
     const char *update_text; // for pg_stat_activity
 };
 
@@ -25,6 +27,8 @@ void drop(Statements *statements);
 // statements.
 void learn_key(Statements *statements, Relation relation);
 void prepare(Statements *statements, const Clauses &clauses, Oid part);
+SPIPlanPtr prepare_unlocked(Statements *statements, const Clauses &clauses, bool after);
+SPIPlanPtr prepare_one(Statements *statements, const Clauses &clauses);
 // Executes one of them. values: its parameters.
 void execute(SPIPlanPtr plan, Datum *values, bool read_only, long rows);
 

@@ -3,6 +3,8 @@
 #include "pg/compat.hpp"
 #include "pg/syntax.hpp"
 
+#include <initializer_list>
+
 namespace zdm::fill
 {
 
@@ -96,6 +98,17 @@ void add_head(StringInfo sql, const Clauses &clauses)
     appendStringInfo(sql, " SET %s\n WHERE ", clauses.set_clause);
 }
 
+void add_where(StringInfo sql, const Clauses &clauses)
+{
+    if (clauses.where_clause != nullptr) {
+        appendStringInfoString(sql, " AND ");
+        add_condition(sql, clauses.where_clause);
+        // Whether the row would match again decides whether the table may be walked a second time.
+        appendStringInfoString(sql, " RETURNING ");
+        add_condition(sql, clauses.where_clause);
+    }
+}
+
 } // namespace
 
 List *columns_set(const char *set_clause)
@@ -137,13 +150,56 @@ char *update_statement(const Clauses &clauses, const Key &key, bool after)
     initStringInfo(&sql);
     add_head(&sql, clauses);
     add_range(&sql, key, after);
-    if (clauses.where_clause != nullptr) {
-        appendStringInfoString(&sql, " AND ");
-        add_condition(&sql, clauses.where_clause);
-        // Whether the row would match again decides whether the table may be walked a second time.
-        appendStringInfoString(&sql, " RETURNING ");
-        add_condition(&sql, clauses.where_clause);
+    add_where(&sql, clauses);
+    return sql.data;
+}
+
+char *unlocked_statement(const Clauses &clauses, const Key &key, bool after)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    for (const bool locks : {false, true}) {
+        appendStringInfo(&sql, "%s AS MATERIALIZED (SELECT %s FROM ONLY %s",
+                         locks ? ", zdm_unlocked" : "WITH zdm_wanted", key.names_list, clauses.table);
+        if (clauses.alias != nullptr) {
+            appendStringInfo(&sql, " AS %s", quote_identifier(clauses.alias));
+        }
+        appendStringInfoString(&sql, " WHERE ");
+        add_range(&sql, key, after);
+        if (clauses.where_clause != nullptr) {
+            appendStringInfoString(&sql, " AND ");
+            add_condition(&sql, clauses.where_clause);
+        }
+        appendStringInfoString(&sql, locks ? " FOR NO KEY UPDATE SKIP LOCKED)" : ")");
     }
+    appendStringInfoString(&sql, ", zdm_changed AS (");
+    add_head(&sql, clauses);
+    add_range(&sql, key, after);
+    appendStringInfo(&sql, " AND %s %s ANY (SELECT %s FROM zdm_unlocked) RETURNING ", key.names, key.equal,
+                     key.names_list);
+    if (clauses.where_clause != nullptr) {
+        add_condition(&sql, clauses.where_clause);
+    } else {
+        appendStringInfoString(&sql, "false");
+    }
+    appendStringInfo(&sql,
+                     " AS zdm_again) SELECT (SELECT pg_catalog.count(*) FROM zdm_changed),"
+                     " (SELECT pg_catalog.count(*) FROM zdm_changed WHERE zdm_again), zdm_locked.*"
+                     " FROM (SELECT 1) AS zdm_one LEFT JOIN (TABLE zdm_wanted EXCEPT TABLE zdm_unlocked) AS zdm_locked"
+                     " ON true");
+    return sql.data;
+}
+
+char *one_statement(const Clauses &clauses, const Key &key)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    add_head(&sql, clauses);
+    appendStringInfo(&sql, "%s %s ", key.names, key.equal);
+    add_parameters(&sql, 1, key.count);
+    add_where(&sql, clauses);
     return sql.data;
 }
 

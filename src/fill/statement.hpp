@@ -20,6 +20,11 @@ struct Clauses {
     const char *where_clause; // or null
 };
 char *update_statement(const Clauses &clauses, const Key &key, bool after);
+// The same for the rows of the range that nobody has locked. Returns rows changed, rows that match again, and the keys
+// of those locked, a row for each, or one without keys.
+char *unlocked_statement(const Clauses &clauses, const Key &key, bool after);
+// The same for one key.
+char *one_statement(const Clauses &clauses, const Key &key);
 // The key so many rows further on; the last parameter is that number less one.
 char *bound_statement(const char *table, const Key &key, bool after);
 char *last_key_statement(const char *table, const Key &key);

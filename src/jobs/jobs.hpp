@@ -31,5 +31,6 @@ void retry(int64 job);
 // job 0: all of the caller. top_level: CALL came from the client, outside any block.
 void wait(const int64 *job, const Interval *timeout, FunctionCallInfo call);
 void list(FunctionCallInfo call);
+void list_failed_rows(FunctionCallInfo call);
 
 } // namespace zdm::jobs

@@ -96,9 +96,6 @@ void check_numbers(const Backfill &asked)
     if (asked.max_failed_rows < 0) {
         bad_value("max_failed_rows must not be negative");
     }
-    if (asked.max_failed_rows > 0) {
-        refuse("max_failed_rows above 0", "Exclude such rows with where_clause.");
-    }
     if (asked.batch_rows < 0) {
         bad_value("batch_rows must be at least 1");
     }
@@ -217,6 +214,8 @@ int64 backfill(const Backfill &asked)
     job.where_clause = asked.where_clause;
     job.batch_rows = asked.batch_rows;
     job.batch_ms = asked.batch_time == nullptr ? conf::current().batch_time_ms : milliseconds(asked.batch_time);
+    job.max_failed_rows = asked.max_failed_rows;
+    job.workers = asked.workers;
     job.pause_ms = asked.pause == nullptr ? 0 : milliseconds(asked.pause);
 
     const int64 id = store::add(job);
@@ -240,7 +239,16 @@ void cancel(int64 job)
 void retry(int64 job)
 {
     require_board("zdm.retry");
-    move(job, "zdm.retry()", Steer::OwnerOnly, "{failed}", "queued");
+    // A job that is done may have left rows out.
+    const bool left_out = store::failed_rows_of(job) > 0;
+    move(job, "zdm.retry()", Steer::OwnerOnly, left_out ? "{failed,done}" : "{failed}", "queued");
+    store::take_failed_again(job);
+}
+
+void list_failed_rows(FunctionCallInfo call)
+{
+    InitMaterializedSRF(call, 0);
+    store::list_failed(reinterpret_cast<ReturnSetInfo *>(call->resultinfo), GetUserId());
 }
 
 void list(FunctionCallInfo call)

@@ -11,6 +11,7 @@
 
 #include "conf/conf.hpp"
 #include "core/batch.hpp"
+#include "core/trouble.hpp"
 #include "fill/fill.hpp"
 #include "pg/compat.hpp"
 #include "pg/walwriter.hpp"
@@ -27,6 +28,7 @@ namespace
 
 constexpr int kMostJobs = 256;
 constexpr int kMostCancels = 10;
+constexpr int kPatientBefore = 8;
 constexpr double kRateMemoryMs = 3000;
 constexpr double kLookAgainMs = 2000;
 constexpr double kLongRestMs = 5000;
@@ -42,8 +44,13 @@ struct Worker {
     store::Progress progress;
     fill::Work *work;
     core::BatchSize size;
-    const char *statement; // of the last batch, for pg_stat_activity
-    int blocked;           // times in a row that a lock was not to be had
+    core::Bisect bisect;
+    fill::How how;                // what the next batch does
+    MemoryContext trouble_memory; // for what follows
+    const ErrorData *trouble;     // why it leaves a row out; null: it is locked
+    const char *statement;        // of the last batch, for pg_stat_activity
+    int blocked;                  // times in a row that a lock was not to be had
+    int rounds;                   // through the skipped rows, all of them locked still
     bool says_why;
 };
 
@@ -186,15 +193,64 @@ bool rest(Worker *worker, double milliseconds, const char *why, uint32 *event)
     }
 }
 
-bool is_lock_trouble(int sqlerrcode)
-{
-    return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
-           sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
-}
-
-Next after_error(Worker *worker, ErrorData *error)
+// Somebody else is in the way.
+Next after_lock_trouble(Worker *worker, const ErrorData *error, int64 rows)
 {
     static uint32 event = 0;
+    const int64 row = fill::visited(worker->work);
+
+    if (row != 0) {
+        // It is asked for again in the next round.
+        in_transaction(worker->memory, [&] { store::row_tried(row); });
+        return Next::Batch;
+    }
+    worker->blocked++;
+    if (worker->blocked == 1 && fill::had_rows(worker->work) && error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE) {
+        worker->how = fill::How::SkipLocked;
+        return Next::Batch;
+    }
+    // Not the rows themselves, then, but the table, or what a trigger or a foreign key wants to lock.
+    if (rows == 1 && fill::had_one_row(worker->work) && worker->blocked >= kPatientBefore) {
+        worker->how = fill::How::LeaveOut;
+        worker->trouble = nullptr;
+        return Next::Batch;
+    }
+    worker->how = fill::How::Plain;
+    worker->size.blocked(worker->blocked);
+    if (worker->blocked > 1) {
+        say_why(worker, psprintf("locks of other transactions on %s: %s", worker->job.relation_name, error->message));
+    }
+    const double away = core::stay_away_ms(worker->blocked, pg_prng_double(&pg_global_prng_state));
+    return rest(worker, away, "ZdmLockedRows", &event) ? Next::Batch : Next::End;
+}
+
+// One of these rows cannot be done.
+Next after_row_trouble(Worker *worker, const ErrorData *error, int64 rows)
+{
+    if (!fill::had_one_row(worker->work)) {
+        // An order for one row that found none has failed by itself.
+        if (rows <= 1) {
+            fail(worker, error);
+            return Next::End;
+        }
+        worker->bisect.failed(rows);
+        worker->how = fill::How::Plain;
+        return Next::Batch;
+    }
+    MemoryContextReset(worker->trouble_memory);
+    MemoryContext here = MemoryContextSwitchTo(worker->trouble_memory);
+    auto *copy = static_cast<ErrorData *>(palloc0(sizeof(ErrorData)));
+    copy->sqlerrcode = error->sqlerrcode;
+    copy->message = error->message == nullptr ? nullptr : pstrdup(error->message);
+    copy->detail = error->detail == nullptr ? nullptr : pstrdup(error->detail);
+    MemoryContextSwitchTo(here);
+    worker->trouble = copy;
+    worker->how = fill::How::LeaveOut;
+    return Next::Batch;
+}
+
+Next after_error(Worker *worker, ErrorData *error, int64 rows)
+{
     bool installed = true;
     bool there = true;
     bool go_on = false;
@@ -221,17 +277,21 @@ Next after_error(Worker *worker, ErrorData *error)
     if (go_on) {
         return Next::Batch;
     }
-    // Somebody may cancel a statement of ours once or twice; a trigger that cancels itself does so for ever.
-    const bool cancelled = error->sqlerrcode == ERRCODE_QUERY_CANCELED && worker->blocked < kMostCancels;
-    if (is_lock_trouble(error->sqlerrcode) || cancelled) {
-        worker->blocked++;
-        worker->size.blocked(worker->blocked);
-        if (worker->blocked > 1) {
-            say_why(worker,
-                    psprintf("locks of other transactions on %s: %s", worker->job.relation_name, error->message));
+    switch (core::trouble(unpack_sql_state(error->sqlerrcode))) {
+    case core::Trouble::Again:
+        // Somebody may cancel a statement of ours once or twice; a trigger that cancels itself does so for ever.
+        if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && worker->blocked >= kMostCancels) {
+            break;
         }
-        const double away = core::stay_away_ms(worker->blocked, pg_prng_double(&pg_global_prng_state));
-        return rest(worker, away, "ZdmLockedRows", &event) ? Next::Batch : Next::End;
+        return after_lock_trouble(worker, error, rows);
+    case core::Trouble::Row:
+        // What is wrong with our own tables is no row's fault.
+        if (fill::had_rows(worker->work)) {
+            return after_row_trouble(worker, error, rows);
+        }
+        break;
+    case core::Trouble::Stop:
+        break;
     }
     fail(worker, error);
     return Next::End;
@@ -248,13 +308,55 @@ void measure(Worker *worker, const fill::Batch &done, double ms)
     worker->size.took(done.rows_seen, ms);
 }
 
+// In the transaction of the batch that left one row too many out.
+void fail_by_rows(const Worker *worker)
+{
+    const ErrorData *error = worker->trouble;
+
+    if (error == nullptr) {
+        store::fail(worker->job.id, "XX000", "too many rows failed");
+        return;
+    }
+    store::fail(worker->job.id, unpack_sql_state(error->sqlerrcode),
+                error->detail == nullptr ? error->message : psprintf("%s (%s)", error->message, error->detail));
+}
+
+// What a batch that was done changes for the next one.
+void settle(Worker *worker, const fill::Batch &done, int64 rows)
+{
+    if (worker->how == fill::How::LeaveOut) {
+        worker->bisect.failed(1);
+    } else {
+        worker->bisect.passed(rows);
+    }
+    worker->how = fill::How::Plain;
+    worker->blocked = 0;
+    worker->rounds = done.all_locked ? worker->rounds + 1 : done.rows_done > 0 ? 0 : worker->rounds;
+    worker->says_why = false;
+    worker->statement = done.statement;
+}
+
+// All that is left is locked.
+Next wait_for_rows(Worker *worker)
+{
+    static uint32 event = 0;
+    const auto left = static_cast<long long>(worker->progress.skipped_rows);
+
+    say_why(worker, psprintf("locks of other transactions on %s: %lld rows left", worker->job.relation_name, left));
+    const double away = core::stay_away_ms(worker->rounds, pg_prng_double(&pg_global_prng_state));
+    return rest(worker, away, "ZdmLockedRows", &event) ? Next::Batch : Next::End;
+}
+
 // One transaction: rows, and how far we are.
 Next run_batch(Worker *worker)
 {
     store::Progress next = worker->progress;
-    const int64 rows = worker->size.rows();
+    const int64 most = worker->size.rows();
+    const int64 suspects = worker->bisect.limit();
+    const int64 rows = worker->how == fill::How::LeaveOut ? 1 : suspects > 0 ? std::min(most, suspects) : most;
     fill::Batch done{};
     bool refused = false;
+    bool failed = false;
     instr_time start;
     instr_time took;
 
@@ -264,16 +366,19 @@ Next run_batch(Worker *worker)
     pg::keep_walwriter_awake();
     ErrorData *failure = in_transaction(worker->batch_memory, [&] {
         MemoryContext here = MemoryContextSwitchTo(worker->batch_memory);
-        done = fill::batch(worker->work, rows, &next);
+        done = fill::batch(worker->work, {rows, worker->how, worker->trouble}, &next);
         next.rows_seen += done.rows_seen;
         next.rows_done += done.rows_done;
-        next.batch_rows = rows;
+        next.batch_rows = most;
         refused = !store::save(worker->job.id, next);
         if (refused) {
             // Cancelled, paused, or moved by somebody: what this batch did must not stay.
             ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("the job is not running"));
         }
-        if (done.finished) {
+        failed = next.failed_rows > worker->job.max_failed_rows;
+        if (failed) {
+            fail_by_rows(worker);
+        } else if (done.finished) {
             store::finish(worker->job.id);
         }
         MemoryContextSwitchTo(here);
@@ -285,7 +390,7 @@ Next run_batch(Worker *worker)
             log_end(worker, "stopped by request");
             return Next::End;
         }
-        return after_error(worker, failure);
+        return after_error(worker, failure, rows);
     }
     INSTR_TIME_SET_CURRENT(took);
     INSTR_TIME_SUBTRACT(took, start);
@@ -293,10 +398,15 @@ Next run_batch(Worker *worker)
     fill::confirm(worker->work);
     next.batches++;
     worker->progress = next;
-    worker->blocked = 0;
-    worker->says_why = false;
-    worker->statement = done.statement;
+    settle(worker, done, rows);
     measure(worker, done, std::max(INSTR_TIME_GET_MILLISEC(took), 0.001));
+    if (failed) {
+        log_end(worker, "failed: too many rows failed");
+        return Next::End;
+    }
+    if (done.all_locked) {
+        return wait_for_rows(worker);
+    }
     if (done.finished) {
         log_end(worker, "is done");
         return Next::End;
@@ -365,6 +475,7 @@ void worker_main(int slot)
     auto *worker = static_cast<Worker *>(MemoryContextAllocZero(TopMemoryContext, sizeof(Worker)));
     worker->memory = AllocSetContextCreate(TopMemoryContext, "zdm job", ALLOCSET_DEFAULT_SIZES);
     worker->batch_memory = AllocSetContextCreate(worker->memory, "zdm batch", ALLOCSET_DEFAULT_SIZES);
+    worker->trouble_memory = AllocSetContextCreate(worker->memory, "zdm trouble", ALLOCSET_SMALL_SIZES);
     MemoryContextSwitchTo(worker->memory);
 
     const int64 id = leaving() || !conf::current().run_jobs ? 0 : find_job(worker->memory);
@@ -373,7 +484,7 @@ void worker_main(int slot)
         snprintf(lock_timeout, sizeof(lock_timeout), "%d", conf::current().lock_timeout_ms);
         SetConfigOption("lock_timeout", lock_timeout, PGC_SUSET, PGC_S_OVERRIDE);
         name_process(id);
-        worker->size = core::BatchSize(worker->progress.aim_ms, worker->job.batch_rows, worker->progress.batch_rows);
+        worker->size = core::BatchSize(worker->job.batch_ms, worker->job.batch_rows, worker->progress.batch_rows);
         worker->work = fill::open(worker->job, worker->progress);
         work_on(worker);
     }

@@ -1,7 +1,7 @@
 #include "pg/postgres.hpp"
 
-#include "pg/spi.hpp"
-#include "pg/xact.hpp"
+#include "store/keeper.hpp"
+#include "store/spec.hpp"
 #include "store/store.hpp"
 
 namespace zdm::store
@@ -9,130 +9,6 @@ namespace zdm::store
 
 namespace
 {
-
-// Arguments of one of our statements.
-struct Args {
-    static constexpr int kRoom = 20;
-    Oid types[kRoom];
-    Datum values[kRoom];
-    char nulls[kRoom];
-    int count = 0;
-
-    Args &add(Oid type, Datum value, bool null = false)
-    {
-        Assert(count < kRoom);
-        types[count] = type;
-        values[count] = value;
-        nulls[count] = null ? 'n' : ' ';
-        count++;
-        return *this;
-    }
-    Args &big(int64 value) { return add(INT8OID, Int64GetDatum(value)); }
-    Args &number(int32 value) { return add(INT4OID, Int32GetDatum(value)); }
-    Args &real(double value) { return add(FLOAT8OID, Float8GetDatum(value)); }
-    Args &oid(Oid value) { return add(OIDOID, ObjectIdGetDatum(value)); }
-    Args &text(const char *value)
-    {
-        return add(TEXTOID, value == nullptr ? Datum{0} : CStringGetTextDatum(value), value == nullptr);
-    }
-    Args &texts(Datum value) { return add(TEXTARRAYOID, value, value == 0); }
-};
-
-Oid keeper()
-{
-    const Oid schema = get_namespace_oid("zdm", false);
-    const Oid table = get_relname_relid("job", schema);
-    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-    if (!HeapTupleIsValid(tuple)) {
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"zdm.job\" does not exist"),
-                errhint("Run CREATE EXTENSION zdm."));
-    }
-    const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-
-    ReleaseSysCache(tuple);
-    return owner;
-}
-
-// Runs body connected to SPI as the owner of our tables. The context it was called in is `outer`: what body
-// wants to return it makes there.
-template <class F> void as_keeper(F &&body)
-{
-    MemoryContext outer = CurrentMemoryContext;
-
-    pg::as_role(keeper(), SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS, [&] {
-        pg::set_local("search_path", "pg_catalog, pg_temp");
-        SPI_connect();
-        body(outer);
-        SPI_finish();
-    });
-    MemoryContextSwitchTo(outer);
-}
-
-// Rows that came, or were written.
-uint64 run(const char *sql, Args &args)
-{
-    pg::spi_check(SPI_execute_with_args(sql, args.count, args.types, args.values, args.nulls, false, 0));
-    return SPI_processed;
-}
-
-Datum field(uint64 row, int column, bool *null)
-{
-    return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, null);
-}
-
-int64 big_field(int column)
-{
-    bool null = false;
-    const Datum value = field(0, column, &null);
-    return null ? 0 : DatumGetInt64(value);
-}
-
-int32 number_field(int column)
-{
-    bool null = false;
-    const Datum value = field(0, column, &null);
-    return null ? 0 : DatumGetInt32(value);
-}
-
-double real_field(int column)
-{
-    bool null = false;
-    const Datum value = field(0, column, &null);
-    return null ? 0 : DatumGetFloat8(value);
-}
-
-Oid oid_field(int column)
-{
-    bool null = false;
-    const Datum value = field(0, column, &null);
-    return null ? InvalidOid : DatumGetObjectId(value);
-}
-
-const char *text_field(MemoryContext to, int column)
-{
-    bool null = false;
-    const Datum value = field(0, column, &null);
-    if (null) {
-        return nullptr;
-    }
-    MemoryContext here = MemoryContextSwitchTo(to);
-    const char *copy = TextDatumGetCString(value);
-    MemoryContextSwitchTo(here);
-    return copy;
-}
-
-Datum texts_field(MemoryContext to, int column)
-{
-    bool null = false;
-    const Datum value = field(0, column, &null);
-    if (null) {
-        return 0;
-    }
-    MemoryContext here = MemoryContextSwitchTo(to);
-    const Datum copy = PointerGetDatum(DatumGetArrayTypePCopy(value));
-    MemoryContextSwitchTo(here);
-    return copy;
-}
 
 // The settings that give an expression its meaning, and what a job writes its place.
 constexpr const char *kContext[] = {
@@ -179,19 +55,16 @@ int64 add(const Job &job)
     as_keeper([&](MemoryContext) {
         Args args;
         args.oid(job.database).text(job.kind).oid(job.relation).text(job.relation_name).text(job.description);
-        args.oid(job.owner).texts(settings).text(job.set_clause).text(job.where_clause);
-        args.big(job.batch_rows).real(job.pause_ms);
-        run("INSERT INTO zdm.job (database, kind, relation, relation_name, description, owner, settings, "
-            "spec)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, jsonb_build_object('set', $8, 'where', $9, 'batch_rows', "
-            "$10,"
-            " 'pause_ms', $11)) RETURNING id",
+        args.oid(job.owner).texts(settings).text(spec_text(job));
+        run("INSERT INTO zdm.job (database, kind, relation, relation_name, description, owner, settings, spec)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb) RETURNING id",
             args);
         id = big_field(1);
 
         Args progress;
-        progress.big(id).real(job.batch_ms);
-        run("INSERT INTO zdm.job_progress (job, batch_time) VALUES ($1, $2)", progress);
+        progress.big(id);
+        run("INSERT INTO zdm.job_progress (job) VALUES ($1)", progress);
+        announce(id);
     });
     return id;
 }
@@ -226,12 +99,10 @@ Take take_up(int64 id, Job *job, Progress *progress)
                 " attempts = attempts + 1, crashes = crashes + 1, waiting_for = NULL, batches = batches + 1"
                 " FROM zdm.job j WHERE p.job = $1 AND j.id = p.job AND j.database = $2"
                 " AND p.state IN ('queued', 'running')"
-                " RETURNING j.relation, j.relation_name, j.description, j.owner, j.settings, j.spec->>'set',"
-                " j.spec->>'where', (j.spec->>'batch_rows')::bigint, (j.spec->>'pause_ms')::float8,"
+                " RETURNING j.relation, j.relation_name, j.description, j.owner, j.settings, j.kind,"
                 " p.part, p.cursor, p.stop, p.pass, p.pass_done, p.still_matching, p.batches, p.rows_seen,"
-                " p.rows_done, p.rows_total, p.rows_per_second, p.batch_rows::bigint, p.batch_ms, "
-                "p.batch_time,"
-                " p.crashes, j.kind",
+                " p.rows_done, p.rows_total, p.rows_per_second, p.batch_rows::bigint, p.batch_ms,"
+                " p.failed_rows, p.skipped_rows, p.walked::int, p.crashes",
                 args) == 0) {
             return;
         }
@@ -242,28 +113,29 @@ Take take_up(int64 id, Job *job, Progress *progress)
         job->description = text_field(outer, 3);
         job->owner = oid_field(4);
         job->settings = texts_field(outer, 5);
-        job->set_clause = text_field(outer, 6);
-        job->where_clause = text_field(outer, 7);
-        job->batch_rows = big_field(8);
-        job->pause_ms = real_field(9);
-        job->kind = text_field(outer, 25);
-        progress->part = oid_field(10);
-        progress->cursor = texts_field(outer, 11);
-        progress->stop = texts_field(outer, 12);
-        progress->pass = number_field(13);
-        progress->pass_done = big_field(14);
-        progress->still_matching = big_field(15);
-        progress->batches = big_field(16);
-        progress->rows_seen = big_field(17);
-        progress->rows_done = big_field(18);
-        progress->rows_total = big_field(19);
-        progress->rows_per_second = real_field(20);
-        progress->batch_rows = big_field(21);
-        progress->batch_ms = real_field(22);
-        progress->aim_ms = real_field(23);
-        job->batch_ms = progress->aim_ms;
-        taken = number_field(24) > kMostCrashes ? Take::CrashedTooOften : Take::Taken;
+        job->kind = text_field(outer, 6);
+        progress->part = oid_field(7);
+        progress->cursor = texts_field(outer, 8);
+        progress->stop = texts_field(outer, 9);
+        progress->pass = number_field(10);
+        progress->pass_done = big_field(11);
+        progress->still_matching = big_field(12);
+        progress->batches = big_field(13);
+        progress->rows_seen = big_field(14);
+        progress->rows_done = big_field(15);
+        progress->rows_total = big_field(16);
+        progress->rows_per_second = real_field(17);
+        progress->batch_rows = big_field(18);
+        progress->batch_ms = real_field(19);
+        progress->failed_rows = big_field(20);
+        progress->skipped_rows = big_field(21);
+        progress->walked = number_field(22) != 0;
+        taken = number_field(23) > kMostCrashes ? Take::CrashedTooOften : Take::Taken;
+        announce(id);
     });
+    if (taken == Take::Taken) {
+        read_spec(id, job);
+    }
     return taken;
 }
 
@@ -278,11 +150,13 @@ bool save(int64 id, const Progress &progress)
         args.number(progress.pass).big(progress.pass_done).big(progress.still_matching).big(progress.rows_seen);
         args.big(progress.rows_done).big(progress.rows_total).real(progress.rows_per_second);
         args.number(static_cast<int32>(progress.batch_rows)).real(progress.batch_ms);
+        args.big(progress.failed_rows).big(progress.skipped_rows).number(progress.walked ? 1 : 0);
         if (plan == nullptr) {
             plan =
                 pg::spi_keep(SPI_prepare("UPDATE zdm.job_progress SET part = $3, cursor = $4, stop = $5, pass = $6,"
                                          " pass_done = $7, still_matching = $8, rows_seen = $9, rows_done = $10,"
                                          " rows_total = $11, rows_per_second = $12, batch_rows = $13, batch_ms = $14,"
+                                         " failed_rows = $15, skipped_rows = $16, walked = $17 <> 0,"
                                          " batches = batches + 1, crashes = 1, waiting_for = NULL"
                                          " WHERE job = $1 AND batches = $2 AND state = 'running'",
                                          args.count, args.types));
@@ -302,6 +176,7 @@ void put_back(int64 id)
             "NULL"
             " WHERE job = $1 AND state = 'running'",
             args);
+        announce(id);
     });
 }
 
@@ -323,9 +198,10 @@ void finish(int64 id)
         args.big(id);
         run("UPDATE zdm.job_progress SET state = 'done', finished_at = clock_timestamp(), rows_total = "
             "rows_done,"
-            " rows_seen = rows_done, waiting_for = NULL, crashes = 0, cursor = NULL, stop = NULL"
-            " WHERE job = $1 AND state = 'running'",
+            " rows_seen = rows_done, waiting_for = NULL, crashes = 0, part = 0, cursor = NULL, stop = NULL,"
+            " walked = true WHERE job = $1 AND state = 'running'",
             args);
+        announce(id);
     });
 }
 
@@ -338,6 +214,7 @@ void fail(int64 id, const char *sqlstate, const char *error)
             "NULL,"
             " crashes = 0, sqlstate = $2, error = $3 WHERE job = $1 AND state IN ('queued', 'running')",
             args);
+        announce(id);
     });
 }
 
@@ -419,6 +296,9 @@ bool move(int64 id, const char *from, const char *to)
             adopt.big(id).oid(MyDatabaseId);
             run("UPDATE zdm.job SET database = $2 WHERE id = $1 AND database <> $2", adopt);
         }
+        if (moved) {
+            announce(id);
+        }
     });
     return moved;
 }
@@ -441,7 +321,7 @@ void list(ReturnSetInfo *result, Oid caller, Datum busy, const char *idle_reason
             "OID was %s',"
             " id, database)"
             " WHEN state IN ('queued', 'running') AND NOT busy THEN $4 ELSE waiting_for END,"
-            " 0::bigint, attempts, error FROM ("
+            " failed_rows, attempts, error FROM ("
             "SELECT j.id, j.database, j.kind, j.description, j.owner, j.created_at,"
             " coalesce((SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c"
             " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = j.relation), j.relation_name)"

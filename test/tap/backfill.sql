@@ -112,7 +112,7 @@ SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '[1]')$$, '2
 SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '{"window": "22:00-06:00"}')$$, '0A000', NULL, 'an option to come');
 SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', workers => 2)$$, '0A000', NULL, 'several workers, to come');
 SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', workers => 0)$$, '22023', NULL, 'no workers');
-SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', max_failed_rows => 1)$$, '0A000', NULL, 'failed rows, to come');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', max_failed_rows => -1)$$, '22023', NULL, 'fewer failed rows than none');
 SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', batch_rows => 0)$$, '22023', NULL, 'batches of no rows');
 SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', batch_time => '-1s')$$, '22023', NULL, 'negative time');
 CREATE TEMP TABLE gone_soon (id int PRIMARY KEY, n int);
@@ -149,11 +149,60 @@ SELECT zdm.backfill('bad', 'n = n + 1 / a', batch_rows => 100) AS job \gset
 CALL zdm.wait(:job, '60s');
 \set ON_ERROR_STOP 1
 SELECT is(:'LAST_ERROR_SQLSTATE'::text, '22012', 'zdm.wait raises the error of the job');
-SELECT row_eq(format('SELECT state, rows_done, error FROM zdm.jobs WHERE id = %s', :job), ROW('failed'::text, 400::bigint, 'division by zero'::text), 'a row that fails ends the job');
+SELECT row_eq(format('SELECT state, rows_done, error FROM zdm.jobs WHERE id = %s', :job), ROW('failed'::text, 499::bigint, 'division by zero'::text), 'a row that fails ends the job');
+SELECT results_eq(format('SELECT key, sqlstate, message FROM zdm.failed_rows WHERE job = %s', :job), $$VALUES ('500', '22012', 'division by zero')$$, 'and is named');
 UPDATE bad SET a = 1;
 SELECT zdm.retry(:job);
 CALL zdm.wait(:job, '60s');
 SELECT results_eq('SELECT min(n), max(n) FROM bad', 'VALUES (1, 1)', 'zdm.retry goes on from there');
+
+-- rows that fail, up to a number of them
+UPDATE bad SET n = 0, a = CASE WHEN id % 100 IN (0, 1) THEN 0 ELSE 1 END;
+SELECT zdm.backfill('bad', 'n = n + 1 / a', max_failed_rows => 20) AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT row_eq(format('SELECT state, rows_done, failed_rows, error FROM zdm.jobs WHERE id = %s', :job), ROW('done'::text, 980::bigint, 20::bigint, NULL::text), 'as many failed rows as allowed');
+SELECT results_eq(format('SELECT key::int FROM zdm.failed_rows WHERE job = %s ORDER BY 1', :job), 'SELECT id FROM bad WHERE a = 0 ORDER BY 1', 'they are the ones that fail');
+SELECT results_eq('SELECT n, count(*)::int FROM bad GROUP BY 1 ORDER BY 1', 'VALUES (0, 20), (1, 980)', 'all others are done, once');
+UPDATE bad SET a = 1 WHERE id < 500;
+SELECT zdm.retry(:job);
+CALL zdm.wait(:job, '60s');
+SELECT row_eq(format('SELECT state, rows_done, failed_rows FROM zdm.jobs WHERE id = %s', :job), ROW('done'::text, 989::bigint, 11::bigint), 'zdm.retry takes failed rows again');
+UPDATE bad SET a = 1;
+SELECT zdm.retry(:job);
+CALL zdm.wait(:job, '60s');
+SELECT results_eq('SELECT n, count(*)::int FROM bad GROUP BY 1 ORDER BY 1', 'VALUES (1, 1000)', 'until none is left');
+SELECT throws_ok(format('SELECT zdm.retry(%s)', :job), '55000', NULL, 'then there is nothing to retry');
+UPDATE bad SET n = 0, a = CASE WHEN id % 100 IN (0, 1) THEN 0 ELSE 1 END;
+SELECT zdm.backfill('bad', 'n = n + 1 / a', max_failed_rows => 19) AS job \gset
+\set ON_ERROR_STOP 0
+CALL zdm.wait(:job, '60s');
+\set ON_ERROR_STOP 1
+SELECT is(:'LAST_ERROR_SQLSTATE'::text, '22012', 'one more than allowed fails the job');
+SELECT row_eq(format('SELECT state, failed_rows FROM zdm.jobs WHERE id = %s', :job), ROW('failed'::text, 20::bigint), 'and is kept');
+UPDATE bad SET a = 1;
+SELECT zdm.retry(:job);
+CALL zdm.wait(:job, '60s');
+SELECT results_eq('SELECT n, count(*)::int FROM bad GROUP BY 1 ORDER BY 1', 'VALUES (1, 1000)', 'zdm.retry goes on, and takes them again');
+-- with a condition that the backfill makes false the walk is repeated, and ends all the same
+UPDATE bad SET n = NULL, a = CASE WHEN id % 100 = 7 THEN 0 ELSE 1 END;
+SELECT zdm.backfill('bad', 'n = 1 / a', 'n IS NULL', max_failed_rows => 10) AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT row_eq(format('SELECT state, rows_done, failed_rows FROM zdm.jobs WHERE id = %s', :job), ROW('done'::text, 990::bigint, 10::bigint), 'failed rows that match still do not keep a job from its end');
+-- a constraint, a trigger, a key of two columns
+CREATE TABLE pairs (a text, b int, n int CHECK (n <> 3), PRIMARY KEY (a, b));
+INSERT INTO pairs SELECT 'x "' || g, g, 0 FROM generate_series(1, 5) g;
+CREATE FUNCTION complain() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no fours' USING ERRCODE = 'ZZ444'; END$$;
+CREATE TRIGGER fours BEFORE UPDATE ON pairs FOR EACH ROW WHEN (new.n = 4) EXECUTE FUNCTION complain();
+SELECT zdm.backfill('pairs', 'n = b', max_failed_rows => 5) AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT results_eq(format('SELECT b, f.sqlstate FROM pairs p JOIN zdm.failed_rows f ON f.key = ROW(p.a, p.b)::text WHERE f.job = %s ORDER BY 1', :job), $$VALUES (3, '23514'), (4, 'ZZ444')$$, 'a row that breaks a constraint or a trigger, by its whole key');
+-- an error that is no row's
+CREATE FUNCTION no_disk() RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE 'no space' USING ERRCODE = 'disk_full'; END$$;
+SELECT zdm.backfill('bad', 'n = no_disk()', max_failed_rows => 1000) AS job \gset
+\set ON_ERROR_STOP 0
+CALL zdm.wait(:job, '60s');
+\set ON_ERROR_STOP 1
+SELECT row_eq(format('SELECT state, failed_rows, error FROM zdm.jobs WHERE id = %s', :job), ROW('failed'::text, 0::bigint, 'no space'::text), 'an error of the server stops the job');
 
 -- what zdm.wait says
 SELECT throws_ok('CALL zdm.wait(1)', '25001', NULL, 'zdm.wait in a function');
@@ -190,6 +239,8 @@ CALL zdm.wait(:job, '60s');
 SELECT results_eq('SELECT count(*)::int FROM guarded WHERE b = a', 'VALUES (100)', 'rights to the columns are enough');
 SELECT throws_ok('SELECT * FROM zdm.job', '42501', NULL, 'the table of jobs is closed');
 SELECT throws_ok('SELECT * FROM zdm.job_progress', '42501', NULL, 'and so is their progress');
+SELECT throws_ok('SELECT * FROM zdm.job_row', '42501', NULL, 'and so are their rows');
+SELECT is_empty('SELECT * FROM zdm.failed_rows', 'a role sees no failed rows of others');
 SELECT results_eq('SELECT DISTINCT owner = ''fill_owner'' FROM zdm.jobs', ARRAY[true], 'a role sees its own jobs');
 SET ROLE fill_other;
 SELECT is_empty('SELECT * FROM zdm.jobs', 'and no others');
