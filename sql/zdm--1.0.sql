@@ -120,6 +120,13 @@ CREATE FUNCTION zdm.retry(job bigint) RETURNS void
     LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'zdm_retry';
 COMMENT ON FUNCTION zdm.retry(bigint) IS 'takes the failed rows of a job again, and lets a failed job go on from where it failed';
 
+CREATE FUNCTION zdm.tune(job bigint, batch_time interval DEFAULT NULL, max_wal_rate text DEFAULT NULL,
+                         max_replication_lag text DEFAULT NULL, max_replication_delay interval DEFAULT NULL,
+                         workers int DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'zdm_tune';
+COMMENT ON FUNCTION zdm.tune(bigint, interval, text, text, interval, int)
+    IS 'changes the limits of a job, within one batch; NULL leaves one as it is; sizes as settings write them, such as 8MB';
+
 -- The tables are closed; these show the caller his own jobs, and all to superusers and pg_monitor.
 CREATE FUNCTION zdm.visible_jobs(OUT id bigint, OUT kind text, OUT state text, OUT relation text, OUT description text,
                                  OUT owner name, OUT created_at timestamptz, OUT started_at timestamptz,

@@ -16,6 +16,10 @@ struct Settings {
     int long_transaction_ms;
     int instant_timeout_ms;
     int batch_time_ms;
+    int max_replication_lag_kb;   // -1: any
+    int max_replication_delay_ms; // -1: any
+    const char *ignore_standbys;
+    int max_wal_rate_kb; // 0: any
     bool run_jobs;
     int max_workers; // 0 when the library was not preloaded
     Action actions[kRuleCount];

@@ -209,6 +209,8 @@ Report left_behind(Arena arena, std::string_view undo_sql, std::string_view why)
     return report;
 }
 
+std::string_view size_text(Arena arena, std::uint64_t bytes) { return size(arena, bytes); }
+
 std::string_view duration(Arena arena, std::int64_t ms)
 {
     Text text(arena);

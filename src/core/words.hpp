@@ -39,6 +39,8 @@ Report lock_not_available(Arena arena, const Target &wanted, std::int64_t waited
 Report still_waiting(Arena arena, std::string_view sql, const List<Blocker> &blockers);
 Report left_behind(Arena arena, std::string_view undo_sql, std::string_view why);
 
+// 5120 MB, as pg_size_pretty does
+std::string_view size_text(Arena arena, std::uint64_t bytes);
 // 1.2 s, 85 ms, 2 min
 std::string_view duration(Arena arena, std::int64_t ms);
 

@@ -11,6 +11,7 @@ PG_FUNCTION_INFO_V1(zdm_pause);
 PG_FUNCTION_INFO_V1(zdm_resume);
 PG_FUNCTION_INFO_V1(zdm_cancel);
 PG_FUNCTION_INFO_V1(zdm_retry);
+PG_FUNCTION_INFO_V1(zdm_tune);
 PG_FUNCTION_INFO_V1(zdm_visible_jobs);
 PG_FUNCTION_INFO_V1(zdm_visible_failed_rows);
 void zdm_launcher_main(Datum arg);
@@ -72,6 +73,21 @@ Datum zdm_cancel(PG_FUNCTION_ARGS)
 Datum zdm_retry(PG_FUNCTION_ARGS)
 {
     zdm::jobs::retry(PG_GETARG_INT64(0));
+    PG_RETURN_VOID();
+}
+
+Datum zdm_tune(PG_FUNCTION_ARGS)
+{
+    if (PG_ARGISNULL(0)) {
+        ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("job must not be null"));
+    }
+    zdm::jobs::Tuning tuning{};
+    tuning.batch_time = PG_ARGISNULL(1) ? nullptr : PG_GETARG_INTERVAL_P(1);
+    tuning.max_wal_rate = PG_ARGISNULL(2) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(2));
+    tuning.max_replication_lag = PG_ARGISNULL(3) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(3));
+    tuning.max_replication_delay = PG_ARGISNULL(4) ? nullptr : PG_GETARG_INTERVAL_P(4);
+    tuning.workers = PG_ARGISNULL(5) ? 0 : PG_GETARG_INT32(5) < 1 ? -1 : PG_GETARG_INT32(5);
+    zdm::jobs::tune(PG_GETARG_INT64(0), tuning);
     PG_RETURN_VOID();
 }
 

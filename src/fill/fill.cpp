@@ -265,6 +265,12 @@ void confirm(Work *work)
     work->suspect = 0;
 }
 
+void retune(Work *work, const store::Job &job)
+{
+    work->job.limits.lag_bytes = job.limits.lag_bytes;
+    work->job.limits.delay_ms = job.limits.delay_ms;
+}
+
 bool had_one_row(const Work *work) { return work->visiting != 0 || work->suspect != 0; }
 
 bool had_rows(const Work *work) { return work->locked; }

@@ -1,5 +1,6 @@
 #pragma once
 // A backfill: one table, or the leaves of a tree of tables one after the other, in key order, batch by batch.
+#include "core/throttle.hpp"
 #include "pg/postgres.hpp"
 #include "store/store.hpp"
 
@@ -53,5 +54,16 @@ int64 visited(const Work *work);
 bool recover(Work *work, int sqlerrcode);
 // The relation of the job is still there.
 bool relation_exists(const Work *work);
+
+// --- throttle
+// At the call: raises unless only_when is a condition that can be asked. Reads a window; returns it with its time zone.
+void check_only_when(const char *only_when);
+char *check_window(const char *window);
+// Facts for core::Throttle, in no transaction, with nothing held.
+void look_around(Work *work, double now_ms, core::List<core::Fact> *facts);
+// Whether only_when holds, in a transaction, as the owner of the job.
+void ask_condition(Work *work, bool *holds);
+// Some of what was asked for has changed.
+void retune(Work *work, const store::Job &job);
 
 } // namespace zdm::fill

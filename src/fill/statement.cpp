@@ -233,6 +233,8 @@ char *any_statement(const Clauses &clauses)
     return sql.data;
 }
 
+char *condition_statement(const char *condition) { return psprintf("SELECT 1 = 1 WHERE (\n%s\n)", condition); }
+
 char *plain_statement(const Clauses &clauses)
 {
     StringInfoData sql;

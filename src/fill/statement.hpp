@@ -28,6 +28,8 @@ char *one_statement(const Clauses &clauses, const Key &key);
 // The key so many rows further on; the last parameter is that number less one.
 char *bound_statement(const char *table, const Key &key, bool after);
 char *last_key_statement(const char *table, const Key &key);
+// Whether a condition about no row in particular holds.
+char *condition_statement(const char *condition);
 // Whether any row matches where_clause.
 char *any_statement(const Clauses &clauses);
 // The UPDATE without a range: what the caller must be able to do.

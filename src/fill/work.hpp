@@ -18,8 +18,11 @@ struct Place {
     Datum stop[INDEX_MAX_KEYS];
 };
 
+struct Watch; // throttle.cpp
+
 struct Work {
     MemoryContext memory;
+    Watch *watch; // null at first
     store::Job job;
     Place places[2];
     int now;           // the committed one

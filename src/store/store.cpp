@@ -151,13 +151,14 @@ bool save(int64 id, const Progress &progress)
         args.big(progress.rows_done).big(progress.rows_total).real(progress.rows_per_second);
         args.number(static_cast<int32>(progress.batch_rows)).real(progress.batch_ms);
         args.big(progress.failed_rows).big(progress.skipped_rows).number(progress.walked ? 1 : 0);
+        args.text(progress.waiting_for);
         if (plan == nullptr) {
             plan =
                 pg::spi_keep(SPI_prepare("UPDATE zdm.job_progress SET part = $3, cursor = $4, stop = $5, pass = $6,"
                                          " pass_done = $7, still_matching = $8, rows_seen = $9, rows_done = $10,"
                                          " rows_total = $11, rows_per_second = $12, batch_rows = $13, batch_ms = $14,"
                                          " failed_rows = $15, skipped_rows = $16, walked = $17 <> 0,"
-                                         " batches = batches + 1, crashes = 1, waiting_for = NULL"
+                                         " batches = batches + 1, crashes = 1, waiting_for = $18"
                                          " WHERE job = $1 AND batches = $2 AND state = 'running'",
                                          args.count, args.types));
         }

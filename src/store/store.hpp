@@ -57,9 +57,10 @@ struct Progress {
     double rows_per_second;
     int64 batch_rows;
     double batch_ms;
-    int64 failed_rows;  // left out for good, in zdm.job_row
-    int64 skipped_rows; // locked by others when they were reached, there too
-    bool walked;        // the last range of this pass is done; what remains are skipped rows
+    int64 failed_rows;       // left out for good, in zdm.job_row
+    int64 skipped_rows;      // locked by others when they were reached, there too
+    const char *waiting_for; // why it is not at full speed; null: it is
+    bool walked;             // the last range of this pass is done; what remains are skipped rows
 };
 
 // The extension exists in this database.

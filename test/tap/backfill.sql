@@ -109,7 +109,12 @@ SELECT throws_ok($$SELECT zdm.backfill(NULL, 'n = 1')$$, '22004', NULL, 'no rela
 SELECT throws_ok($$SELECT zdm.backfill('plain', NULL)$$, '22004', NULL, 'no set_clause');
 SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '{"speed": 1}')$$, '22023', NULL, 'an unknown option');
 SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '[1]')$$, '22023', NULL, 'options that are no object');
-SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '{"window": "22:00-06:00"}')$$, '0A000', NULL, 'an option to come');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '{"window": "22-06"}')$$, '22023', NULL, 'a window that is none');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '{"window": "22:00-06:00 Middle/Earth"}')$$, '22023', NULL, 'a time zone that is none');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '{"window": ["22:00-06:00"]}')$$, '22023', NULL, 'an option that is no text');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '{"only_when": "nonsense"}')$$, '42703', NULL, 'a condition about nothing');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '{"only_when": "true) OR (true"}')$$, '42601', NULL, 'a condition that breaks out');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', options => '{"path": "sideways"}')$$, '22023', NULL, 'a path that is none');
 SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', workers => 2)$$, '0A000', NULL, 'several workers, to come');
 SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', workers => 0)$$, '22023', NULL, 'no workers');
 SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = 1', max_failed_rows => -1)$$, '22023', NULL, 'fewer failed rows than none');
@@ -140,6 +145,59 @@ SELECT zdm.cancel(:job);
 CALL zdm.wait(:job, '10s');
 SELECT is(state, 'cancelled', 'a cancelled job is cancelled') FROM zdm.jobs WHERE id = :job;
 SELECT cmp_ok((SELECT count(*) FROM plain WHERE n = 1), '<=', 20::bigint, 'and has done no more than a batch or two');
+
+-- throttles that need no other server; each waits with nothing held, says so, and goes on
+CREATE FUNCTION nothing_is_held(job bigint) RETURNS boolean LANGUAGE sql AS $$
+    SELECT bool_and(backend_xmin IS NULL AND backend_xid IS NULL) FROM pg_stat_activity
+     WHERE backend_type = 'zdm worker' AND application_name = 'zdm job ' || job AND state = 'idle'
+$$;
+CREATE PROCEDURE until(condition text) LANGUAGE plpgsql AS $$
+DECLARE held boolean;
+BEGIN
+    FOR i IN 1 .. 3000 LOOP
+        EXECUTE 'SELECT ' || condition INTO held;
+        EXIT WHEN held;
+        COMMIT;
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+END $$;
+CREATE TABLE switch (is_on boolean);
+INSERT INTO switch VALUES (false);
+UPDATE plain SET n = 0;
+SELECT zdm.backfill('plain', 'n = n + 1', options => '{"only_when": "(SELECT is_on FROM switch)"}') AS job \gset
+CALL until(format($$(SELECT waiting_for = 'only_when, which does not hold' FROM zdm.jobs WHERE id = %s)$$, :job));
+CALL until(format('nothing_is_held(%s)', :job));
+SELECT row_eq(format('SELECT state, waiting_for, rows_done FROM zdm.jobs WHERE id = %s', :job), ROW('running'::text, 'only_when, which does not hold'::text, 0::bigint), 'only_when holds a job up');
+SELECT ok(nothing_is_held(:job), 'which holds nothing meanwhile');
+UPDATE switch SET is_on = true;
+CALL zdm.wait(:job, '60s');
+SELECT results_eq('SELECT min(n), max(n) FROM plain', 'VALUES (1, 1)', 'and goes on when it holds');
+SELECT to_char(now() AT TIME ZONE 'Asia/Tokyo' + interval '2 h', 'HH24:MI') || '-' || to_char(now() AT TIME ZONE 'Asia/Tokyo' + interval '3 h', 'HH24:MI') || ' Asia/Tokyo' AS later,
+       to_char(now() AT TIME ZONE 'Asia/Tokyo' - interval '2 h', 'HH24:MI') || '-' || to_char(now() AT TIME ZONE 'Asia/Tokyo' + interval '3 h', 'HH24:MI') || ' Asia/Tokyo' AS now \gset
+SELECT zdm.backfill('plain', 'n = n + 1', options => jsonb_build_object('window', :'later')) AS job \gset
+CALL until(format($$(SELECT waiting_for LIKE 'its window%%' FROM zdm.jobs WHERE id = %s)$$, :job));
+SELECT is(waiting_for, 'its window, ' || :'later', 'a job waits for its window') FROM zdm.jobs WHERE id = :job;
+SELECT zdm.cancel(:job);
+SELECT zdm.backfill('plain', 'n = n + 1', options => jsonb_build_object('window', :'now')) AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT is(state, 'done', 'and works in it') FROM zdm.jobs WHERE id = :job;
+
+-- zdm.tune, and a budget of WAL
+SET zdm.max_wal_rate = '64kB';
+SELECT zdm.backfill('plain', 'n = n + 1') AS job \gset
+RESET zdm.max_wal_rate;
+CALL until(format($$(SELECT waiting_for LIKE 'WAL budget%%' FROM zdm.jobs WHERE id = %s)$$, :job));
+SELECT ok(waiting_for LIKE 'WAL budget%' AND batch_rows < 300, 'a budget of WAL slows a job down') FROM zdm.jobs WHERE id = :job;
+SELECT throws_ok(format($$SELECT zdm.tune(%s::bigint, max_wal_rate => '8 parsecs')$$, :job), '22023', NULL, 'zdm.tune with a size that is none');
+SELECT throws_ok(format($$SELECT zdm.tune(%s::bigint, batch_time => '-1 s')$$, :job), '22023', NULL, 'zdm.tune with a negative time');
+SELECT throws_ok(format($$SELECT zdm.tune(%s::bigint, workers => 0)$$, :job), '22023', NULL, 'zdm.tune with no worker');
+SELECT throws_ok('SELECT zdm.tune(123456789, workers => 1)', '42704', NULL, 'zdm.tune of an unknown job');
+SELECT throws_ok('SELECT zdm.tune(NULL)', '22004', NULL, 'zdm.tune of no job');
+SELECT lives_ok(format('SELECT zdm.tune(%s)', :job), 'zdm.tune that changes nothing');
+SELECT zdm.tune(:job, max_wal_rate => '0', batch_time => '1 s');
+CALL zdm.wait(:job, '60s');
+SELECT is(state, 'done', 'until it is tuned') FROM zdm.jobs WHERE id = :job;
+SELECT throws_ok(format($$SELECT zdm.tune(%s::bigint, max_wal_rate => '8MB')$$, :job), '55000', NULL, 'zdm.tune of a job that is done');
 
 -- a row that fails, and retry
 CREATE TABLE bad (id int PRIMARY KEY, a int, n int DEFAULT 0);
@@ -245,6 +303,7 @@ SELECT results_eq('SELECT DISTINCT owner = ''fill_owner'' FROM zdm.jobs', ARRAY[
 SET ROLE fill_other;
 SELECT is_empty('SELECT * FROM zdm.jobs', 'and no others');
 SELECT throws_ok(format('SELECT zdm.cancel(%s)', :job), '42501', NULL, 'nor does it steer them');
+SELECT throws_ok(format('SELECT zdm.tune(%s, workers => 1)', :job), '42501', NULL, 'nor tune them');
 RESET ROLE;
 GRANT pg_monitor TO fill_other;
 SET ROLE fill_other;
