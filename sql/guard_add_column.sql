@@ -51,15 +51,6 @@ ALTER TABLE t ADD z positive;
 ALTER TABLE t ADD y int, ADD z serial;
 \echo :SQLSTATE
 SELECT :file = pg_relation_filenode('t') AS "no rewrite so far";
--- a scan or an index build
-ALTER TABLE t ADD z int CHECK (z > 0);
-\echo :SQLSTATE
-ALTER TABLE t ADD z int DEFAULT 1 REFERENCES other;
-\echo :SQLSTATE
-ALTER TABLE t ADD z int UNIQUE;
-\echo :SQLSTATE
-ALTER TABLE t ADD z int PRIMARY KEY;
-\echo :SQLSTATE
 SELECT compare();
 
 -- bad input gets PostgreSQL's own answer

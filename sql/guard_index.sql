@@ -129,17 +129,6 @@ SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
 SELECT twin('REINDEX TABLE adults') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
 
--- a partitioned table: its index cannot be built concurrently
-CREATE TABLE events (id int, at date) PARTITION BY RANGE (at);
-CREATE TABLE events_2024 PARTITION OF events FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
-INSERT INTO events SELECT i, '2024-05-05' FROM generate_series(1, 10) AS i;
-CREATE INDEX by_at ON events (at);
-CREATE INDEX by_at ON ONLY events (at);
-CREATE INDEX by_at_2024 ON events_2024 (at);
-ALTER INDEX by_at ATTACH PARTITION by_at_2024;
-SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid IN ('events'::regclass, 'events_2024'::regclass)
-    ORDER BY 1;
-
 \set ECHO none
 SET client_min_messages = error;
 DROP SCHEMA plain, guarded, twins CASCADE;

@@ -5,13 +5,16 @@
 namespace zdm::core
 {
 
-// Collects steps: looking comes first, acting after it, so that a statement that must fail has changed nothing.
+// Collects steps: looking comes first, acting after it, so that a statement that must fail has changed nothing. Only
+// what stands on a new column has to be looked at once that is there.
 struct Draft {
     Arena arena;
     List<Step> probes;
+    List<Step> columns; // that are added, and filled
+    List<Step> probes_of_columns;
     List<Step> acts;
 
-    explicit Draft(Arena a) : arena(a), probes(a), acts(a) {}
+    explicit Draft(Arena a) : arena(a), probes(a), columns(a), probes_of_columns(a), acts(a) {}
 
     std::string_view text(std::initializer_list<std::string_view> pieces) { return concat(arena, pieces); }
 
@@ -27,6 +30,12 @@ struct Draft {
 
     Step &act(StepKind kind, const Part &part, Lock lock, Work work, std::string_view sql, std::string_view undo = "")
     {
+        return acts.push(step(kind, part, lock, work, sql, undo));
+    }
+
+    [[nodiscard]] Step step(StepKind kind, const Part &part, Lock lock, Work work, std::string_view sql,
+                            std::string_view undo = "") const
+    {
         Step step;
         step.kind = kind;
         step.sql = sql;
@@ -35,7 +44,7 @@ struct Draft {
         step.work = work;
         step.relation = part.relation;
         step.also = List<Target>(arena);
-        return acts.push(step);
+        return step;
     }
 
     Step &probe(const Part &part, std::string_view sql, const Violation &violation)
@@ -47,14 +56,20 @@ struct Draft {
         step.work = Work::Scan;
         step.relation = part.relation;
         step.violation = violation;
-        return probes.push(step);
+        return (part.after_add ? probes_of_columns : probes).push(step);
     }
 };
 
 // Whether this part runs by its safe plan and not as written.
 bool is_rewritten(const Settings &settings, const Part &part);
 
+void probe_duplicates(Draft &draft, const Part &part);
+// New columns that other parts stand on, or that are to be filled. False if none need to come first.
+bool plan_new_columns(Draft &draft, const Settings &settings, const Statement &statement);
+void plan_column_end(Draft &draft, const Part &part);
+
 void plan_create_index(Draft &draft, const Part &part);
+void plan_partitioned_index(Draft &draft, const Part &part);
 // `primary`: PRIMARY KEY, else UNIQUE; over an index that is built first.
 void plan_key(Draft &draft, const Part &part, bool primary);
 void plan_drop_index(Draft &draft, const Part &part);

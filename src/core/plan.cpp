@@ -36,21 +36,23 @@ void plan_part(Draft &draft, const Part &part, const Statement &statement)
             plan_key(draft, part, true);
         }
         break;
+    case Form::AddColumn:
+        plan_column_end(draft, part);
+        break;
     case Form::SetNotNull:
     case Form::Other:
-    case Form::AddColumn:
         break;
     }
 }
 
 // What is instant, and what cannot be undone, goes together and last.
-void plan_rest(Draft &draft, const Settings &settings, const Statement &statement)
+void plan_rest(Draft &draft, const Settings &settings, const Statement &statement, bool columns_first)
 {
     List<std::string_view> sources(draft.arena);
     const Part *first = nullptr;
 
     for (const Part &part : statement.parts) {
-        if (!is_rewritten(settings, part)) {
+        if (!is_rewritten(settings, part) && !(columns_first && part.form == Form::AddColumn)) {
             sources.push(part.source);
             first = first == nullptr ? &part : first;
         }
@@ -132,6 +134,7 @@ Plan plan(Arena arena, const Settings &settings, const Statement &statement)
 {
     Draft draft(arena);
 
+    const bool columns_first = plan_new_columns(draft, settings, statement);
     plan_not_null(draft, settings, statement);
     for (const Part &part : statement.parts) {
         if (is_rewritten(settings, part)) {
@@ -139,13 +142,15 @@ Plan plan(Arena arena, const Settings &settings, const Statement &statement)
         }
     }
     if (!statement.head.empty()) {
-        plan_rest(draft, settings, statement);
+        plan_rest(draft, settings, statement, columns_first);
     }
 
     Plan whole;
     whole.steps = draft.probes;
-    for (const Step &step : draft.acts) {
-        whole.steps.push(step);
+    for (const List<Step> *more : {&draft.columns, &draft.probes_of_columns, &draft.acts}) {
+        for (const Step &step : *more) {
+            whole.steps.push(step);
+        }
     }
     return whole;
 }
@@ -154,7 +159,7 @@ std::string_view script(Arena arena, const Plan &plan)
 {
     Text text(arena);
     for (const Step &step : plan.steps) {
-        text << (text.empty() ? "" : "\n") << step.sql << ";";
+        text << (text.empty() ? "" : "\n") << step.sql << (step.kind == StepKind::Fill ? ";\nCALL zdm.wait();" : ";");
     }
     return text.str();
 }
@@ -184,7 +189,7 @@ std::string_view safe_sql(Arena arena, const Settings &settings, const Statement
     }
     for (const Part &part : statement.parts) {
         const bool alone = statement.head.empty() || statement.parts.count == 1;
-        const std::string_view sql = !has_plan(part) && (alone || action_of(wanted, part.rule) == Action::Reject)
+        const std::string_view sql = !has_plan(part) && (alone || action_of(wanted, part.rule) >= Action::Rewrite)
                                          ? part.hint
                                      // The other commands of the statement, which must not be lost.
                                      : alone ? ""

@@ -25,6 +25,7 @@ enum class StepKind : std::uint8_t {
     Instant,    // takes locks that block others, under the lock ladder; its work is instant
     Long,       // takes locks that block nobody, may take long
     Concurrent, // commits by itself, cannot run in a transaction block
+    Fill,       // a SELECT that starts a background job; done when that job is done
 };
 
 // PostgreSQL's own error for a row that breaks a constraint. DETAIL is prefix, the row's text, suffix; none if empty.
@@ -42,13 +43,17 @@ struct Violation {
 struct Step {
     StepKind kind = StepKind::Instant;
     std::string_view sql;
-    std::string_view undo; // undoes this step after it was done, or failed half-way; empty if nothing is to undo
+    std::string_view undo;        // undoes this step after it was done, or failed half-way; empty if nothing is to undo
+    std::string_view undo_unless; // a SELECT; while it returns a row, undo must not be run
     Lock lock = Lock::None;
     Work work = Work::Instant;
     Relation relation;
-    List<Target> also; // further relations that it locks
+    List<Target> also; // further relations that it locks; those without OID are looked up by name when it runs
     Violation violation;
-    bool as_owner = false;     // Probe: runs functions that the table's owner has chosen
+    bool as_owner = false;       // Probe: runs functions that the table's owner has chosen
+    bool only = false;           // locks the relation alone, not what is below it
+    std::uint32_t partition = 0; // nothing is to be done once this one is gone, or no longer below the next
+    std::uint32_t partition_of = 0;
     bool own_name = false;     // makes an object under a name that we chose: taken meanwhile, another will do
     std::string_view leftover; // Concurrent: bare name of an index; unless it is INVALID there is nothing to do
     std::string_view builds;   // Concurrent: bare name of the index that must be valid afterwards

@@ -115,6 +115,16 @@ void plan_validated(Draft &draft, const Part &part, std::string_view head, Lock 
               draft.text({"ALTER TABLE ", part.relation.name, " VALIDATE CONSTRAINT ", part.name}));
 }
 
+bool contains(const List<std::string_view> &all, std::string_view one)
+{
+    for (const std::string_view known : all) {
+        if (known == one) {
+            return true;
+        }
+    }
+    return false;
+}
+
 } // namespace
 
 // NOT NULL of all columns shares one scan, and comes first: a primary key wants it.
@@ -124,6 +134,7 @@ void plan_not_null(Draft &draft, const Settings &settings, const Statement &stat
     List<std::string_view> undo(draft.arena);
     const Part *first = nullptr;
     bool composite = false;
+    bool after_add = false;
 
     for (const Part &part : statement.parts) {
         if (!is_rewritten(settings, part)) {
@@ -131,8 +142,11 @@ void plan_not_null(Draft &draft, const Settings &settings, const Statement &stat
         }
         composite = composite || part.composite;
         for (const std::string_view column : part.nullable) {
-            columns.push(column);
+            if (!contains(columns, column)) {
+                columns.push(column);
+            }
             first = first == nullptr ? &part : first;
+            after_add = after_add || part.after_add;
         }
         for (const std::string_view sql : part.undo_not_null) {
             undo.push(sql);
@@ -142,7 +156,8 @@ void plan_not_null(Draft &draft, const Settings &settings, const Statement &stat
         Part group = *first;
         group.name = first->proof_name;
         group.composite = composite;
-        group.only = first->form == Form::SetNotNull && first->only;
+        group.after_add = after_add;
+        group.only = (first->form == Form::SetNotNull || first->form == Form::AddColumn) && first->only;
         prove_and_set(draft, group, columns, draft.join(undo, "; "));
     }
 }

@@ -4,9 +4,6 @@
 namespace zdm::core
 {
 
-namespace
-{
-
 void probe_duplicates(Draft &draft, const Part &part)
 {
     Text sql(draft.arena);
@@ -27,8 +24,8 @@ void probe_duplicates(Draft &draft, const Part &part)
                                << " IS NOT DISTINCT FROM NULL THEN 'null' ELSE pg_catalog.concat(" << key << ") END"
                          : sql << ", " << key;
     }
-    sql << ") FROM ONLY " << part.relation.name << where.str() << " GROUP BY " << draft.join(part.columns, ", ")
-        << " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1";
+    sql << (part.below ? ") FROM " : ") FROM ONLY ") << part.relation.name << where.str() << " GROUP BY "
+        << draft.join(part.columns, ", ") << " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1";
 
     Violation violation;
     violation.sqlstate = "23505";
@@ -39,10 +36,12 @@ void probe_duplicates(Draft &draft, const Part &part)
     draft.probe(part, sql.str(), violation).as_owner = true;
 }
 
-} // namespace
-
 void plan_create_index(Draft &draft, const Part &part)
 {
+    if (!part.partitions.empty()) {
+        plan_partitioned_index(draft, part);
+        return;
+    }
     if (part.unique && part.probe) {
         probe_duplicates(draft, part);
     }

@@ -33,6 +33,18 @@ enum class Form : std::uint8_t {
     AddPrimaryKey,
 };
 
+// A table below a partitioned one, and the index there that is to become a part of the new one.
+struct Partition {
+    Relation relation;
+    Relation index;                // oid 0 unless it exists
+    Relation parent_index;         // to which it is to be attached
+    std::string_view index_name;   // quoted
+    std::string_view index_clause; // as Part::definition
+    std::string_view leftover;     // an INVALID index of a failed build, to be dropped first: qualified
+    bool partitioned = false;      // has partitions of its own
+    bool attached = false;         // already a part
+};
+
 // One command of a statement: ALTER TABLE has several, everything else one.
 struct Part {
     Form form = Form::Other;
@@ -59,16 +71,24 @@ struct Part {
     List<std::string_view> undo_not_null;   // statements that make `nullable` nullable again where it was so before
     List<std::string_view> equals;          // FOREIGN KEY: operator of each pair, OPERATOR(pg_catalog.=)
     List<std::string_view> nullable;        // SET NOT NULL, PRIMARY KEY: columns that are to be proven NOT NULL
+    List<Partition> partitions;             // of a partitioned table, each behind its parent
     std::string_view proof_name;            // for the CHECK that proves it, quoted
+    std::string_view first;                 // ADD COLUMN to be filled: the statements that add it
+    std::string_view fill;                  // the call that starts the job that fills it
+    std::string_view stop_fill;             // what stops that job
+    std::string_view finish;                // what is to be done once it is filled and NOT NULL, or empty
+    std::string_view keeps;                 // ADD COLUMN: condition of rows for whose sake undo must leave the column
     bool unique = false;
     bool nulls_equal = false; // NULLS NOT DISTINCT
     bool if_not_exists = false;
     bool only = false; // ONLY, or NO INHERIT
     bool match_full = false;
+    bool whole_at_end = false;  // once all partitions have theirs, the statement itself finds them and does the rest
     bool below = false;         // rows of children and partitions count too
     bool hint_is_whole = false; // hint stands for the whole statement
     bool composite = false;     // a column to be NOT NULL is a row: IS NULL would look into it
     bool probe = true;          // whether rows that break it can and may be looked for
+    bool after_add = false;     // concerns a column that the same statement adds
     bool mild_in_block = false; // in a transaction block its hazard is worth a warning, no more
     bool runs_in_block = false; // its plan is one transaction, and may be the user's
 };

@@ -123,9 +123,6 @@ bool builds_on(const AlterTableCmd *cmd, const AlterTableCmd *other)
     ListCell *cell = nullptr;
 
     switch (other->subtype) {
-    case AT_AddColumn:
-        changed = castNode(ColumnDef, other->def)->colname;
-        break;
     case AT_AlterColumnType:
     case AT_DropColumn:
     case AT_DropNotNull:
@@ -237,35 +234,59 @@ void validate(Case &c, Relation rel, const Look &look, const AlterTableStmt *stm
     part->hint_is_whole = true;
 }
 
-bool drops_column(const AlterTableStmt *stmt, const char *column)
+// Whether a command is about a column that the same statement adds.
+bool is_after_add(Relation rel, Relation future, const AlterTableCmd *cmd)
 {
     ListCell *cell = nullptr;
 
-    foreach (cell, stmt->cmds) {
-        const auto *cmd = lfirst_node(AlterTableCmd, cell);
-        if (cmd->subtype == AT_DropColumn && strcmp(cmd->name, column) == 0) {
+    foreach (cell, mentioned_columns(cmd)) {
+        if (column_number(future, strVal(lfirst(cell))) > RelationGetNumberOfAttributes(rel)) {
             return true;
         }
     }
     return false;
 }
 
-void inspect_command(Case &c, Relation rel, const Look &look, const AlterTableStmt *stmt, AlterTableCmd *cmd,
-                     const Pieces &pieces, core::Part *part)
+core::Part blank_part(Case &c, const Look &look, const AlterTableStmt *stmt, AlterTableCmd *cmd)
+{
+    core::Part part;
+
+    part.nullable = core::List<std::string_view>(c.arena);
+    part.columns = core::List<std::string_view>(c.arena);
+    part.partner_columns = core::List<std::string_view>(c.arena);
+    part.equals = core::List<std::string_view>(c.arena);
+    part.collations = core::List<std::string_view>(c.arena);
+    part.undo_not_null = core::List<std::string_view>(c.arena);
+    part.key_names = core::List<std::string_view>(c.arena);
+    part.relation = look.relation;
+    part.lock = lock_of(AlterTableGetLockLevel(list_make1(cmd)));
+    part.only = !stmt->relation->inh;
+    part.below = look.has_children && stmt->relation->inh;
+    return part;
+}
+
+void inspect_command(Case &c, Relation rel, Relation future, const Look &look, const AlterTableStmt *stmt,
+                     AlterTableCmd *cmd, const Pieces &pieces, core::Part *part, core::List<core::Part> *further)
 {
     if (refuse_entangled(c, look, stmt, cmd, pieces, part)) {
         return;
     }
+    part->after_add = future != rel && is_after_add(rel, future, cmd);
     switch (cmd->subtype) {
-    case AT_AddColumn:
-        add_column(c, rel, look, castNode(ColumnDef, cmd->def),
-                   drops_column(stmt, castNode(ColumnDef, cmd->def)->colname), part);
+    case AT_AddColumn: {
+        const auto *column = castNode(ColumnDef, cmd->def);
+        add_column(c, {stmt, look, future, drops_column(stmt, column->colname)}, column, part, further);
+        if (drops_column(stmt, column->colname)) {
+            part->hint = one_by_one(c, stmt, pieces);
+            part->hint_is_whole = true;
+        }
         break;
+    }
     case AT_SetNotNull:
-        set_not_null(c, rel, look, cmd->name, part);
+        set_not_null(c, future, look, cmd->name, part);
         break;
     case AT_AddConstraint:
-        add_constraint(c, rel, look, castNode(Constraint, cmd->def), part);
+        add_constraint(c, future, look, castNode(Constraint, cmd->def), part);
         break;
     case AT_AlterColumnType:
         part->name = quoted(c, cmd->name);
@@ -310,33 +331,29 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
     statement.head = c.concat({"ALTER TABLE ", stmt->relation->inh ? "" : "ONLY ", look.relation.name, " "});
     want(c, look, whole, stmt->relation->inh);
     with_relation(c, look.oid, [&](Relation rel) {
+        const Relation future = is_table ? future_of(rel, stmt) : rel;
         ListCell *cell = nullptr;
         std::uint32_t i = 0;
         foreach (cell, stmt->cmds) {
             auto *cmd = lfirst_node(AlterTableCmd, cell);
-            core::Part part;
-            part.nullable = core::List<std::string_view>(c.arena);
-            part.columns = core::List<std::string_view>(c.arena);
-            part.partner_columns = core::List<std::string_view>(c.arena);
-            part.equals = core::List<std::string_view>(c.arena);
-            part.collations = core::List<std::string_view>(c.arena);
-            part.undo_not_null = core::List<std::string_view>(c.arena);
-            part.relation = look.relation;
-            part.lock = lock_of(AlterTableGetLockLevel(list_make1(cmd)));
+            core::Part part = blank_part(c, look, stmt, cmd);
+            core::List<core::Part> further(c.arena);
             part.source = pieces.found ? pieces.sources[i] : "";
-            part.only = !stmt->relation->inh;
-            part.below = look.has_children && stmt->relation->inh;
-            part.key_names = core::List<std::string_view>(c.arena);
             if (is_table) {
                 want_partners(c, rel, cmd);
-                inspect_command(c, rel, look, stmt, cmd, pieces, &part);
+                inspect_command(c, rel, future, look, stmt, cmd, pieces, &part, &further);
             }
             statement.waits_long = statement.waits_long || is_concurrent_detach(cmd);
             statement.commits = statement.commits || is_concurrent_detach(cmd);
             part.rewritable = part.rewritable && pieces.found;
             statement.parts.push(part);
+            for (core::Part &other : further) {
+                other.rewritable = other.rewritable && pieces.found;
+                statement.parts.push(other);
+            }
             i++;
         }
+        forget_future(rel, future);
     });
     if (!core::blocks_others(whole)) {
         statement.waits_long = true;

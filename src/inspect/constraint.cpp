@@ -52,7 +52,7 @@ void add_check(Case &c, Relation rel, const Look &look, Constraint *constraint, 
 void add_not_null(Case &c, Relation rel, Constraint *constraint, core::Part *part)
 {
     const char *column = strVal(linitial(constraint->keys));
-    const AttrNumber attnum = get_attnum(RelationGetRelid(rel), column);
+    const AttrNumber attnum = column_number(rel, column);
 
     if (attnum <= 0 || TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attnotnull || proven_not_null(rel, attnum)) {
         return;
@@ -134,7 +134,7 @@ namespace
 
 bool lacks_not_null(Relation rel, const char *column)
 {
-    const AttrNumber attnum = get_attnum(RelationGetRelid(rel), column);
+    const AttrNumber attnum = column_number(rel, column);
     return attnum > 0 && !TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attnotnull;
 }
 
@@ -170,7 +170,7 @@ void name_proof(Case &c, Relation rel, const Look &look, core::Part *part)
     part->proof_name = quoted(c, ChooseConstraintName(RelationGetRelationName(rel), first, "zdm_not_null",
                                                       RelationGetNamespace(rel), c.chosen));
     for (const std::string_view column : part->nullable) {
-        const AttrNumber attnum = get_attnum(RelationGetRelid(rel), pg::cstring(core::unquoted(c.arena, column)));
+        const AttrNumber attnum = column_number(rel, pg::cstring(core::unquoted(c.arena, column)));
         part->composite =
             part->composite || type_is_rowtype(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid);
         note_undo(c, look, pg::cstring(core::unquoted(c.arena, column)), part);
@@ -216,7 +216,7 @@ void add_constraint(Case &c, Relation rel, const Look &look, Constraint *constra
 
 void set_not_null(Case &c, Relation rel, const Look &look, const char *column, core::Part *part)
 {
-    const AttrNumber attnum = get_attnum(RelationGetRelid(rel), column);
+    const AttrNumber attnum = column_number(rel, column);
 
     if (attnum <= 0 || look.empty) {
         return;

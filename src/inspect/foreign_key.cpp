@@ -70,7 +70,7 @@ bool referenced_columns(Case &c, const Constraint *constraint, Relation partner,
 
     if (constraint->pk_attrs != NIL) {
         foreach (cell, constraint->pk_attrs) {
-            const AttrNumber attnum = get_attnum(RelationGetRelid(partner), strVal(lfirst(cell)));
+            const AttrNumber attnum = column_number(partner, strVal(lfirst(cell)));
             if (attnum <= 0) {
                 return false;
             }
@@ -128,13 +128,13 @@ bool match_columns(Case &c, Relation rel, Relation partner, const Constraint *co
     int i = 0;
     foreach (cell, constraint->fk_attrs) {
         const char *column = strVal(lfirst(cell));
-        const AttrNumber attnum = get_attnum(RelationGetRelid(rel), column);
+        const AttrNumber attnum = column_number(rel, column);
         if (attnum <= 0) {
             return false;
         }
         const auto referenced = static_cast<AttrNumber>(list_nth_int(numbers, i));
-        const std::string_view equals =
-            equality(c, class_of_key(c, partner, referenced), get_atttype(RelationGetRelid(rel), attnum));
+        const std::string_view equals = equality(c, class_of_key(c, partner, referenced),
+                                                 TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid);
         if (equals.empty()) {
             return false;
         }

@@ -22,8 +22,53 @@ void other(Case &c, const Node *utility);
 // Constraint parts of ALTER TABLE. `part` comes with source, relation and lock.
 void add_constraint(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
 void set_not_null(Case &c, Relation rel, const Look &look, const char *column, core::Part *part);
-// `replaces`: the same statement drops a column of that name.
-void add_column(Case &c, Relation rel, const Look &look, const ColumnDef *column, bool replaces, core::Part *part);
+
+struct NewColumn {
+    const AlterTableStmt *stmt;
+    const Look &look;
+    Relation future; // with the new columns of the statement
+    bool replaces;   // the same statement drops a column of that name
+};
+// `further` gets a part for each constraint of the column that is made apart.
+void add_column(Case &c, const NewColumn &where, const ColumnDef *column, core::Part *part,
+                core::List<core::Part> *further);
+
+// A value for each row of a new column: what surrounds ADD COLUMN, and what ends it.
+struct Fill {
+    std::string_view before;
+    std::string_view after;
+    std::string_view finish;
+    bool impossible = false;
+};
+Fill default_fill(Case &c, const Look &look, std::string_view column, std::string_view value);
+Fill serial_fill(Case &c, const Look &look, std::string_view column, Oid type);
+Fill identity_fill(Case &c, const Look &look, std::string_view column, Oid type, const Constraint *identity,
+                   std::string_view options);
+std::string_view fill_call(Case &c, const Look &look, std::string_view column, bool composite);
+std::string_view stop_fill_call(Case &c, const Look &look, std::string_view column, bool composite);
+// Why the background cannot do it as ADD COLUMN would; or empty.
+std::string_view no_fill_because(Case &c, const Look &look, Relation rel);
+std::string_view fill_by_hand(Case &c, const Look &look, const core::Part &part, std::string_view obstacle,
+                              bool not_null);
+std::string_view generated_by_hand(Case &c, const NewColumn &where, std::string_view column, Oid type, int32 typmod,
+                                   const Constraint *generated);
+std::string_view domain_by_hand(Case &c, const Look &look, std::string_view column, Oid domain, std::string_view value);
+
+// For what only a person can decide: the statement itself, once it has been thought over.
+inline std::string_view reviewed(Case &c, std::string_view statement)
+{
+    return c.concat({"SET zdm.safety_assured = on;\n", statement, ";"});
+}
+
+// The table with the statement's new columns; `rel` itself if there are none. To be forgotten before rel is closed.
+Relation future_of(Relation rel, const AlterTableStmt *stmt);
+void forget_future(Relation rel, Relation future);
+bool drops_column(const AlterTableStmt *stmt, const char *column);
+// As get_attnum, but of the table as given.
+AttrNumber column_number(Relation rel, const char *name);
+void column_type(const ColumnDef *column, Oid *type, int32 *typmod);
+// InvalidOid unless it is one of the names that only stand for a type.
+Oid serial_type(const TypeName *type);
 void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cmd, core::Part *part);
 
 void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
@@ -48,6 +93,10 @@ bool owner_may_select(Oid relation);
 
 // The name PostgreSQL would choose for an index over these columns ("key", "idx"; "pkey" for null columns).
 char *choose_index_name(const char *table, Oid schema, List *columns, const char *label, bool constraint);
+
+// CREATE INDEX on a partitioned table: what each partition lacks, in part->partitions. False if PostgreSQL will refuse
+// it, or if another session holds one of them (then c.busy()).
+bool partitions_to_index(Case &c, Relation rel, const IndexStmt *analyzed, core::Part *part);
 
 // CREATE INDEX over an existing one that a failed build left behind: its qualified name, or empty.
 bool is_leftover(Case &c, Oid index, const Look &table, const IndexStmt *wanted);

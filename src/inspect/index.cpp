@@ -203,10 +203,6 @@ void classify_index(Case &c, const IndexStmt *stmt, const Look &look, core::Part
     if (look.relkind == RELKIND_PARTITIONED_TABLE) {
         part->hazard = !part->only && !look.empty && !stmt->concurrent;
         part->rule = core::Rule::CreateIndexPartitioned;
-        part->hint =
-            c.concat({"CREATE ", stmt->unique ? "UNIQUE " : "", "INDEX ", part->name, " ON ONLY ", look.relation.name,
-                      " ", part->definition, "; then, for each partition, CREATE INDEX CONCURRENTLY and ALTER INDEX ",
-                      part->qualified, " ATTACH PARTITION"});
         return;
     }
     part->rewritable = !part->definition.empty();
@@ -252,9 +248,15 @@ void create_index(Case &c, const IndexStmt *stmt)
     part.definition = definition(c, stmt);
     part.probe = owner_may_select(look.oid);
     with_relation(c, look.oid, [&](Relation rel) {
-        describe_keys(c, rel, transformIndexStmt(look.oid, copy_node(stmt), c.query), &part);
+        IndexStmt *analyzed = transformIndexStmt(look.oid, copy_node(stmt), c.query);
+        describe_keys(c, rel, analyzed, &part);
+        classify_index(c, stmt, look, &part);
+        if (part.hazard && part.rule == core::Rule::CreateIndexPartitioned) {
+            part.below = true;
+            part.rewritable = !part.definition.empty();
+            part.hazard = partitions_to_index(c, rel, analyzed, &part);
+        }
     });
-    classify_index(c, stmt, look, &part);
     statement.parts.push(part);
 }
 

@@ -52,7 +52,7 @@ bool nullable_columns(Case &c, Relation rel, List *keys, bool primary, core::Par
     ListCell *cell = nullptr;
 
     foreach (cell, keys) {
-        const AttrNumber attnum = get_attnum(RelationGetRelid(rel), strVal(lfirst(cell)));
+        const AttrNumber attnum = column_number(rel, strVal(lfirst(cell)));
         if (attnum <= 0 || (primary && pg::is_not_null_unproven(rel, attnum))) {
             return false;
         }
@@ -66,7 +66,7 @@ bool nullable_columns(Case &c, Relation rel, List *keys, bool primary, core::Par
 bool all_proven(Relation rel, Case &c, const core::Part *part)
 {
     for (const std::string_view column : part->nullable) {
-        const AttrNumber attnum = get_attnum(RelationGetRelid(rel), pg::cstring(core::unquoted(c.arena, column)));
+        const AttrNumber attnum = column_number(rel, pg::cstring(core::unquoted(c.arena, column)));
         if (!proven_not_null(rel, attnum)) {
             return false;
         }

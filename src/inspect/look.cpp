@@ -102,29 +102,45 @@ core::Relation relation_of(Case &c, Oid oid)
     return relation;
 }
 
+namespace
+{
+
+// Looks for it among the first `known` targets only: there may be thousands of partitions.
+void want_new(Case &c, Oid oid, core::Lock lock, std::uint32_t known)
+{
+    core::List<core::Target> &targets = c.out->statement.targets;
+
+    for (std::uint32_t i = 0; i < known; i++) {
+        if (targets[i].relation.oid == oid) {
+            targets[i].lock = lock > targets[i].lock ? lock : targets[i].lock;
+            return;
+        }
+    }
+    targets.push({relation_of(c, oid), lock});
+}
+
+} // namespace
+
 void want(Case &c, const Look &look, core::Lock lock, bool inherit)
 {
+    const std::uint32_t known = c.out->statement.targets.count;
+
     want(c, look.oid, lock);
     if (inherit && look.has_children) {
         ListCell *cell = nullptr;
         foreach (cell, find_all_inheritors(look.oid, NoLock, nullptr)) {
-            want(c, lfirst_oid(cell), lock);
+            if (lfirst_oid(cell) != look.oid) {
+                want_new(c, lfirst_oid(cell), lock, known);
+            }
         }
     }
 }
 
 void want(Case &c, Oid oid, core::Lock lock)
 {
-    if (!OidIsValid(oid)) {
-        return;
+    if (OidIsValid(oid)) {
+        want_new(c, oid, lock, c.out->statement.targets.count);
     }
-    for (core::Target &known : c.out->statement.targets) {
-        if (known.relation.oid == oid) {
-            known.lock = lock > known.lock ? lock : known.lock;
-            return;
-        }
-    }
-    c.out->statement.targets.push({relation_of(c, oid), lock});
 }
 
 } // namespace zdm::inspect

@@ -126,6 +126,16 @@ inline Oid primary_key_of(Relation relation)
 #endif
 }
 
+// Column numbers of `to` by those of `from`, by name. 16 may leave out columns that are missing: ad86d159b6ab.
+inline AttrMap *map_columns(Relation to, Relation from)
+{
+#if PG_VERSION_NUM >= 160000
+    return build_attrmap_by_name(RelationGetDescr(to), RelationGetDescr(from), false);
+#else
+    return build_attrmap_by_name(RelationGetDescr(to), RelationGetDescr(from));
+#endif
+}
+
 // 18: "Allow NOT NULL constraints to be added as NOT VALID"; then attnotnull is set, and there may be NULLs.
 inline bool is_not_null_unproven([[maybe_unused]] Relation relation, [[maybe_unused]] AttrNumber column)
 {
@@ -160,6 +170,35 @@ inline bool is_virtual([[maybe_unused]] const FormData_pg_attribute *column)
     return column->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
 #else
     return false;
+#endif
+}
+
+// A copy of a table's columns with room for more. 18 keeps a part of each column twice: "Introduce CompactAttribute
+// array in TupleDesc", 5983a4cff.
+inline TupleDesc with_room(TupleDesc columns, int more)
+{
+    TupleDesc copy = CreateTemplateTupleDesc(columns->natts + more);
+
+    for (int i = 0; i < columns->natts; i++) {
+        memcpy(TupleDescAttr(copy, i), TupleDescAttr(columns, i), ATTRIBUTE_FIXED_PART_SIZE);
+#if PG_VERSION_NUM >= 180000
+        *TupleDescCompactAttr(copy, i) = *TupleDescCompactAttr(columns, i);
+#endif
+    }
+    copy->constr = columns->constr;
+    return copy;
+}
+
+// After the columns of a copy have been changed.
+inline void settle([[maybe_unused]] TupleDesc columns, [[maybe_unused]] int first)
+{
+#if PG_VERSION_NUM >= 180000
+    for (int i = first; i < columns->natts; i++) {
+        populate_compact_attribute(columns, i);
+    }
+#endif
+#if PG_VERSION_NUM >= 190000
+    TupleDescFinalize(columns);
 #endif
 }
 

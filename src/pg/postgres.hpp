@@ -4,6 +4,7 @@ extern "C" {
 // clang-format off
 #include "postgres.h"
 
+#include "access/attmap.h"
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"

@@ -28,6 +28,20 @@ void run_next(const UtilityCall &call)
          call.completion);
 }
 
+namespace
+{
+
+void select(const char *sql, const RawStmt *raw)
+{
+    const char *start = sql + raw->stmt_location;
+
+    SPI_connect();
+    SPI_execute(raw->stmt_len == 0 ? start : pnstrdup(start, raw->stmt_len), false, 0);
+    SPI_finish();
+}
+
+} // namespace
+
 void run_sql(const char *sql, ProcessUtilityContext context)
 {
     ListCell *cell = nullptr;
@@ -40,6 +54,10 @@ void run_sql(const char *sql, ProcessUtilityContext context)
             CommandCounterIncrement();
         }
         first = false;
+        if (IsA(raw->stmt, SelectStmt)) {
+            select(sql, raw);
+            continue;
+        }
         call.planned = wrap_utility(raw->stmt, raw->stmt_location, raw->stmt_len);
         call.query = sql;
         call.context = context;

@@ -88,17 +88,25 @@ struct InstantArg {
     const core::Settings *settings;
     const core::Step *step;
     const char *sql;
+    bool undoing;
 };
 
-// The relation and all below it.
-void add_targets(core::List<core::Target> *targets, const core::Relation &relation, core::Lock lock)
+// The relation, and unless `only` all below it. One that an earlier step has made is known by its name.
+void add_targets(core::List<core::Target> *targets, core::Relation relation, core::Lock lock, bool only)
 {
     ListCell *cell = nullptr;
 
+    if (relation.oid == InvalidOid && !relation.bare.empty()) {
+        const Oid schema = get_namespace_oid(pg::cstring(relation.schema), true);
+        relation.oid = get_relname_relid(pg::cstring(relation.bare), schema);
+    }
     if (relation.oid == InvalidOid) {
         return;
     }
     targets->push({relation, lock});
+    if (only) {
+        return;
+    }
     foreach (cell, find_all_inheritors(relation.oid, NoLock, nullptr)) {
         if (lfirst_oid(cell) != relation.oid) {
             core::Relation child = relation;
@@ -108,21 +116,38 @@ void add_targets(core::List<core::Target> *targets, const core::Relation &relati
     }
 }
 
+// Another session may drop or detach a partition while the plan is at work on others.
+bool is_needless(const core::Step &step)
+{
+    if (step.partition == InvalidOid) {
+        return false;
+    }
+    List *above = get_partition_ancestors(step.partition);
+    const bool below = get_rel_relispartition(step.partition) && list_member_oid(above, step.partition_of);
+    list_free(above);
+    return !below;
+}
+
 // Undoing asks for the strongest lock on all of them.
 void instant(const Run &run, const core::Step &step, std::string_view sql, bool undoing)
 {
     core::List<core::Target> targets(run.arena);
-    InstantArg arg{run.settings, &step, pg::cstring(sql)};
+    InstantArg arg{run.settings, &step, pg::cstring(sql), undoing};
 
-    add_targets(&targets, step.relation, undoing ? core::Lock::AccessExclusive : step.lock);
+    const bool only = step.only && !undoing;
+
+    add_targets(&targets, step.relation, undoing ? core::Lock::AccessExclusive : step.lock, only);
     for (const core::Target &other : step.also) {
         if (other.relation.oid != step.relation.oid) {
-            add_targets(&targets, other.relation, undoing ? core::Lock::AccessExclusive : other.lock);
+            add_targets(&targets, other.relation, undoing ? core::Lock::AccessExclusive : other.lock, only);
         }
     }
     Patience patience = begin(*run.settings);
     const Body body = [](void *data) {
         const auto *with = static_cast<InstantArg *>(data);
+        if (!with->undoing && is_needless(*with->step)) {
+            return true;
+        }
         require_same(with->step->relation);
         pg::with_time_limit(with->settings->instant_timeout_ms, [&] { pg::run_sql(with->sql, PROCESS_UTILITY_QUERY); });
         return true;
@@ -182,6 +207,10 @@ void concurrent(const core::Step &step)
 
     if (known) {
         lock_first(step.sql, 0, step.relation.oid);
+        if (is_needless(step)) {
+            unlock_after(step.relation.oid);
+            return;
+        }
         require_same(step.relation);
     }
     if (!step.leftover.empty()) {
@@ -212,14 +241,19 @@ void run_step(const Run &run, const core::Step &step)
         lock_first(step.sql, 0, step.relation.oid);
         pg::with_snapshot([&] {
             patient(step.sql, [&] {
-                require_same(step.relation);
-                pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_QUERY);
+                if (!is_needless(step)) {
+                    require_same(step.relation);
+                    pg::run_sql(pg::cstring(step.sql), PROCESS_UTILITY_QUERY);
+                }
             });
         });
         unlock_after(step.relation.oid);
         break;
     case core::StepKind::Concurrent:
         concurrent(step);
+        break;
+    case core::StepKind::Fill:
+        fill(step);
         break;
     }
 }
@@ -281,7 +315,10 @@ void undo_step(const Run &run, const core::Step &step)
                 IndexGetRelation(index, true) == step.relation.oid) {
                 drop_index(step.undo, limit_ms, index);
             }
+        } else if (step.kind == core::StepKind::Fill) {
+            stop_fill(step);
         } else {
+            require_undoable(step);
             instant(run, step, step.undo, true);
         }
     });
@@ -386,6 +423,11 @@ bool execute(const core::Settings &settings, const core::Plan &plan, MemoryConte
     const Run run{&settings, keep, pg::arena(keep)};
 
     PreventInTransactionBlock(true, "a plan of zdm");
+    for (const core::Step &step : plan.steps) {
+        if (step.kind == core::StepKind::Fill) {
+            require_workers();
+        }
+    }
     MemoryContextSwitchTo(keep);
     pg::commit_and_start();
 
@@ -412,12 +454,14 @@ bool execute(const core::Settings &settings, const core::Plan &plan, MemoryConte
         if (concurrently) {
             drop_invalid(run, valid_before);
         }
-        for (std::uint32_t j = i; j-- > 0;) {
+        // A fill goes on without us unless it is stopped.
+        for (std::uint32_t j = i + (step.kind == core::StepKind::Fill ? 1 : 0); j-- > 0;) {
             if (!plan.steps[j].undo.empty()) {
                 undo_step(run, plan.steps[j]);
             }
         }
-        if (step.own_name && failure->sqlerrcode == ERRCODE_DUPLICATE_OBJECT) {
+        if (step.own_name &&
+            (failure->sqlerrcode == ERRCODE_DUPLICATE_OBJECT || failure->sqlerrcode == ERRCODE_DUPLICATE_TABLE)) {
             return false;
         }
         ReThrowError(failure);

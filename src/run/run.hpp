@@ -53,6 +53,14 @@ void wait_to_look(const core::Settings &settings, Patience &patience, const core
 // False: undone, because another session has taken a name that the plan had chosen; plan again.
 bool execute(const core::Settings &settings, const core::Plan &plan, MemoryContext keep);
 
+// A step of kind Fill: starts the job, and waits until it is done. Raises what it failed with.
+void fill(const core::Step &step);
+void stop_fill(const core::Step &step);
+// Raises if there are no workers that could do it.
+void require_workers();
+// Raises if undoing the step would lose what others have written since.
+void require_undoable(const core::Step &step);
+
 // Runs a statement whose waits block nobody without lock_timeout: one that fires in the middle of a concurrent build
 // leaves an INVALID index.
 void unlimited(const pg::UtilityCall &call, std::string_view text, const core::Relation &relation, bool commits);

@@ -15,7 +15,6 @@ inside() {
     for suite in "${suites[@]}"; do
         run_suite "$suite" || failures=$((failures + 1))
     done
-    case "$*" in demo | bench) ;; *) summarize ;; esac
     [ "$failures" = 0 ]
 }
 
@@ -58,17 +57,6 @@ time_limit() {
     demo | bench) echo "${ZDM_SUITE_TIMEOUT:-7200}" ;;
     *) echo "${ZDM_SUITE_TIMEOUT:-900}" ;;
     esac
-}
-
-summarize() {
-    awk '
-        BEGIN { printf "\n%-10s %7s %7s %7s %8s\n", "suite", "passed", "failed", "skipped", "seconds" }
-        { printf "%-10s %7d %7d %7d %8d\n", $1, $2, $3, $4, $5; passed += $2; failed += $3; skipped += $4 }
-        END {
-            printf "\n%d passed, %d failed", passed, failed
-            if (skipped > 0) { printf ", %d skipped", skipped }
-            printf "\n"
-        }' "$ZDM_TMP/results/table" >"$ZDM_TMP/results/summary"
 }
 
 run_one_suite() {

@@ -2,10 +2,11 @@
 
 private=  # the private directory
 inside_pid=
-count_on_exit=  # set for `all`: whatever happens, the last line counts
+suites=()
 
 outside() {
     local suite
+    suites=("$@")
     for suite in "$@"; do
         if ! declare -F "suite_$suite" >/dev/null; then
             echo "test/run: there is no \"$suite\"; test/run help lists what there is" >&2
@@ -15,7 +16,7 @@ outside() {
 
     trap leave EXIT
     trap '[ -z "$inside_pid" ] || kill -TERM "$inside_pid"' INT TERM HUP
-    install_packages "$@"
+    [ "${ZDM_INSTALL:-}" = no ] || install_packages "$@"
     make_private_directory
     run_inside "$@"
 }
@@ -38,13 +39,15 @@ install_packages() {
         missing+=("postgresql-$ZDM_PG" "postgresql-server-dev-$ZDM_PG")
     fi
     pgtap_directory >/dev/null || missing+=("postgresql-$ZDM_PG-pgtap")
-    [ ${#missing[@]} -gt 0 ] || return 0
+    [ ${#missing[@]} -eq 0 ] || install_now "${missing[@]}"
+}
 
+install_now() {
     if ! command -v apt-get >/dev/null; then
-        echo "test/run: missing, and this is no Debian to install it on: ${missing[*]}" >&2
-        exit 1
+        echo "test/run: missing, and this is no Debian to install it on: $*" >&2
+        return 1
     fi
-    echo "test/run: installing ${missing[*]}"
+    echo "test/run: installing $*"
     # Debian starts a cluster with each new server; nobody asked for one here.
     local no_cluster=/etc/postgresql-common/createcluster.d/zdm-test.conf
     privileged mkdir -p "${no_cluster%/*}"
@@ -52,7 +55,7 @@ install_packages() {
     privileged apt-get -q update || echo "test/run: apt-get update failed; trying with the lists at hand" >&2
     local status=0
     privileged env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 \
-        install --no-install-recommends "${missing[@]}" || status=$?
+        install --no-install-recommends "$@" || status=$?
     privileged rm -f "$no_cluster"
     return "$status"
 }
@@ -93,12 +96,14 @@ privileged() {
     fi
 }
 
+not_copied=(--exclude-vcs --exclude='*.o' --exclude='*.d' --exclude='*.so' --exclude='*.bc'
+    --exclude=./build --exclude=./results --exclude=./output_iso --exclude=./tmp_check
+    --exclude=./demo-out --exclude=./bench-out --exclude=./test-out)
+
 make_private_directory() {
     private=$(mktemp -d /tmp/zdm.XXXXXX) # short: socket paths end at 107 bytes
     mkdir "$private/tree" "$private/home" "$private/out" "$private/results"
-    tar -C "$repo" -cf - --exclude-vcs --exclude='*.o' --exclude='*.d' --exclude='*.so' --exclude='*.bc' \
-        --exclude=./build --exclude=./results --exclude=./output_iso --exclude=./tmp_check \
-        --exclude=./demo-out --exclude=./bench-out --exclude=./test-out . | tar -C "$private/tree" -xf -
+    tar -C "$repo" -cf - "${not_copied[@]}" . | tar -C "$private/tree" -xf -
     copy_postgres "$private/pg"
     if [ "$(id -u)" = 0 ]; then
         id zdm-test >/dev/null 2>&1 || useradd --system --user-group --home-dir /nonexistent --no-create-home \
@@ -155,19 +160,22 @@ as_tester() {
     exec "$@"
 }
 
-# On the way out, however we got here: no server, no file stays; the counts come last.
+# On the way out, however we got here: no server, no file stays; the counts come last, or go to who asked for them.
 leave() {
     local status=$? pidfile
     trap - EXIT
     set +e
     if [ -n "$private" ]; then
-        while read -r pidfile; do
+        find "$private" -name postmaster.pid 2>/dev/null | while read -r pidfile; do
             (as_tester "$(cat "$private/bindir")/pg_ctl" -s -D "$(dirname "$pidfile")" -m immediate stop) 2>/dev/null
-        done < <(find "$private" -name postmaster.pid 2>/dev/null)
+        done
         cp -R "$private/out/." "$repo/" 2>/dev/null
-        if [ -e "$private/results/summary" ]; then
-            cat "$private/results/summary"
-            count_on_exit=
+        if [ -e "$private/results/table" ]; then
+            if [ -n "${ZDM_TABLE:-}" ]; then
+                cp "$private/results/table" "$ZDM_TABLE"
+            elif [[ " ${suites[*]} " != *" demo "* && " ${suites[*]} " != *" bench "* ]]; then
+                summarize "$private/results/table"
+            fi
         fi
         if [ -n "${ZDM_KEEP:-}" ]; then
             echo "test/run: kept $private" >&2
@@ -175,11 +183,19 @@ leave() {
             rm -rf "$private"
         fi
     fi
-    if [ -n "$count_on_exit" ]; then
-        [ "$status" != 0 ] || status=1
-        echo "0 passed, 1 failed"
-    fi
     exit "$status"
+}
+
+# The tables of one or several runs as one, and their sum.
+summarize() {
+    cat "$@" 2>/dev/null | awk '
+        BEGIN { printf "\n%-12s %7s %7s %7s %8s\n", "suite", "passed", "failed", "skipped", "seconds" }
+        { printf "%-12s %7d %7d %7d %8d\n", $1, $2, $3, $4, $5; passed += $2; failed += $3; skipped += $4 }
+        END {
+            printf "\n%d passed, %d failed", passed, failed
+            if (skipped > 0) { printf ", %d skipped", skipped }
+            printf "\n"
+        }'
 }
 
 # `make && make install` for the PostgreSQL of the machine.

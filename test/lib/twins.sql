@@ -69,22 +69,39 @@ AS $$
             (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = c.oid)) AS f
         FROM pg_class c WHERE relnamespace = schema::regnamespace
         UNION ALL
-        SELECT format('column %s.%s: %s, not null %s, collation %s, default %s, identity %s, generated %s, missing %s',
+        SELECT format('column %s.%s: %s, not null %s, collation %s, default %s, identity %s, generated %s',
             relname, attname, format_type(atttypid, atttypmod), attnotnull, attcollation::regcollation,
-            pg_get_expr(adbin, adrelid), attidentity, attgenerated, attmissingval)
+            pg_get_expr(adbin, adrelid), attidentity, attgenerated)
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
             LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-        WHERE relnamespace = schema::regnamespace AND attnum > 0 AND relkind IN ('r', 'p')
+        WHERE relnamespace = schema::regnamespace AND attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p')
         UNION ALL
         SELECT format('index %s: valid %s, ready %s, live %s, primary %s, immediate %s, clustered %s, replica identity %s',
             pg_get_indexdef(indexrelid), indisvalid, indisready, indislive, indisprimary, indimmediate, indisclustered,
             indisreplident)
         FROM pg_index JOIN pg_class c ON c.oid = indexrelid WHERE relnamespace = schema::regnamespace
         UNION ALL
-        SELECT format('constraint %s on %s: %s, validated %s, deferrable %s %s, local %s, inherited %s, no inherit %s',
+        SELECT format('constraint %s on %s: %s, validated %s, deferrable %s %s, local %s, inherited %s, no inherit %s, part of %s',
             conname, conrelid::regclass, pg_get_constraintdef(oid), convalidated, condeferrable, condeferred, conislocal,
-            coninhcount, connoinherit)
-        FROM pg_constraint WHERE connamespace = schema::regnamespace
+            coninhcount, connoinherit, (SELECT p.conname FROM pg_constraint p WHERE p.oid = c.conparentid))
+        FROM pg_constraint c WHERE connamespace = schema::regnamespace
+        UNION ALL
+        SELECT format('%s below %s: %s, detach pending %s', c.oid::regclass, inhparent::regclass,
+            pg_get_expr(relpartbound, c.oid), inhdetachpending)
+        FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE relnamespace = schema::regnamespace
+        UNION ALL
+        SELECT format('column %s.%s: local %s, inherited %s, storage %s, comment %s', attrelid::regclass, attname, attislocal,
+            attinhcount, attstorage, col_description(attrelid, attnum))
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE relnamespace = schema::regnamespace AND attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'p', 'f')
+        UNION ALL
+        SELECT format('trigger %s on %s: enabled %s, internal %s, of a parent %s', CASE WHEN tgisinternal THEN tgtype::text ELSE tgname END,
+            tgrelid::regclass, tgenabled, tgisinternal, tgparentid <> 0)
+        FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = schema::regnamespace
+        UNION ALL
+        SELECT format('rights of %s: owner %s, %s, security %s %s', c.oid::regclass, relowner::regrole, relacl, relrowsecurity,
+            relforcerowsecurity)
+        FROM pg_class c WHERE relnamespace = schema::regnamespace AND relkind IN ('r', 'p')
     ) AS of_schema(f)
 $$;
 

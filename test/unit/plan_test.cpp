@@ -242,4 +242,53 @@ TEST(Words, ABlockerIsNamedWithItsLock)
         "public.t; its query: SELECT 1.");
 }
 
+TEST_F(Plans, AddAColumnBeforeWhatStandsOnIt)
+{
+    Part column = part(Form::AddColumn, Rule::AddColumnInlineCheck);
+    column.hazard = false;
+    column.name = "c";
+    column.keeps = "c IS DISTINCT FROM NULL";
+    column.source = "ADD COLUMN c int";
+    Part check = part(Form::AddCheck, Rule::AddColumnInlineCheck);
+    check.after_add = true;
+    check.name = "c_check";
+    check.label = "c_check";
+    check.definition = "(c > 0)";
+    check.source = "ADD CONSTRAINT c_check CHECK (c > 0)";
+    Part drop = part(Form::Other, Rule::DropColumn);
+    drop.hazard = false;
+    drop.source = "DROP COLUMN old";
+
+    const Plan made = plan(memory, settings, statement({drop, column, check}));
+    ASSERT_EQ(made.steps.count, 5U);
+    EXPECT_EQ(made.steps[0].sql, "ALTER TABLE public.t ADD COLUMN c int");
+    EXPECT_EQ(made.steps[0].undo, "ALTER TABLE public.t DROP COLUMN IF EXISTS c");
+    EXPECT_EQ(made.steps[0].undo_unless, "SELECT 1 FROM public.t WHERE (c IS DISTINCT FROM NULL) LIMIT 1");
+    EXPECT_EQ(made.steps[1].kind, StepKind::Probe);
+    EXPECT_EQ(made.steps[4].sql, "ALTER TABLE public.t DROP COLUMN old");
+}
+
+TEST_F(Plans, FillAColumnAndProveItBeforeItsEnd)
+{
+    Part column = part(Form::AddColumn, Rule::AddColumnIdentity);
+    column.name = "c";
+    column.after_add = true;
+    column.first = "ADD IT";
+    column.fill = "SELECT fill()";
+    column.stop_fill = "SELECT stop()";
+    column.finish = "END IT";
+    column.nullable.push("c");
+    column.proof_name = "proof";
+
+    const Plan made = plan(memory, settings, statement({column}));
+    ASSERT_EQ(made.steps.count, 7U);
+    EXPECT_EQ(made.steps[0].sql, "ADD IT");
+    EXPECT_TRUE(made.steps[0].undo_unless.empty());
+    EXPECT_EQ(made.steps[1].kind, StepKind::Fill);
+    EXPECT_EQ(made.steps[1].undo, "SELECT stop()");
+    EXPECT_EQ(made.steps[2].kind, StepKind::Probe);
+    EXPECT_EQ(made.steps[6].sql, "END IT");
+    EXPECT_NE(steps(statement({column})).find("SELECT fill();\nCALL zdm.wait();"), std::string::npos);
+}
+
 } // namespace zdm::core
