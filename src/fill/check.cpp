@@ -1,4 +1,5 @@
 #include "fill/fill.hpp"
+#include "fill/meaning.hpp"
 #include "fill/statement.hpp"
 #include "fill/tree.hpp"
 #include "pg/xact.hpp"
@@ -45,9 +46,46 @@ void refuse_column(Relation relation, AttrNumber column, List *columns, const ch
     }
 }
 
-void check_part(Oid root, Oid part, List *columns, const char *set_clause, const char *where_clause)
+// Parses, analyzes, plans and checks rights, all as the caller; executes nothing.
+void explain(const char *sql, const Key &key)
+{
+    Datum values[INDEX_MAX_KEYS] = {};
+    char nulls[INDEX_MAX_KEYS];
+    Oid types[INDEX_MAX_KEYS];
+
+    memset(nulls, 'n', sizeof(nulls));
+    memcpy(types, key.types, sizeof(types));
+    if (key.more_path != nullptr) {
+        pg::set_local("search_path", psprintf("%s%s", GetConfigOption("search_path", false, false), key.more_path));
+    }
+    SPI_connect();
+    SPI_execute_with_args(psprintf("EXPLAIN %s", sql), key.count, types, values, nulls, false, 0);
+    SPI_finish();
+}
+
+struct Asked {
+    Oid root;
+    List *columns;
+    const char *set_clause;
+    const char *where_clause;
+    const char *path; // or null
+};
+
+[[noreturn]] void refuse_path(const Asked &asked)
+{
+    ereport(
+        ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+        errmsg("path \"%s\" is only for work where a row can be met twice", asked.path),
+        errdetail("An update moves a row to another page, where the walk may meet it again."),
+        errhint("Leave the option out; or write a set_clause that reads no column it writes and gives the same each "
+                "time, or a where_clause that the set_clause makes false."));
+}
+
+// True: this part must be walked along the heap.
+bool check_part(const Asked &asked, Oid part)
 {
     Relation relation = table_open(part, AccessShareLock);
+    const bool wants_heap = asked.path != nullptr && strcmp(asked.path, "keyset") != 0;
 
     if (relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE) {
         ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -56,28 +94,30 @@ void check_part(Oid root, Oid part, List *columns, const char *set_clause, const
     }
 
     const Key key = find_key(relation);
-    if (key.count == 0) {
-        refuse_without_key(relation);
-    }
+    const Clauses clauses = clauses_for(asked.root, part, asked.set_clause, asked.where_clause);
     for (int i = 0; i < key.count; i++) {
-        refuse_column(relation, key.columns[i], columns, "key");
+        refuse_column(relation, key.columns[i], asked.columns, "key");
     }
-
-    // Parses, analyzes, plans and checks rights, all as the caller; executes nothing.
-    const Clauses clauses = clauses_for(root, part, set_clause, where_clause);
-    Datum values[INDEX_MAX_KEYS] = {};
-    char nulls[INDEX_MAX_KEYS];
-    Oid types[INDEX_MAX_KEYS];
-    memset(nulls, 'n', sizeof(nulls));
-    memcpy(types, key.types, sizeof(types));
-    if (key.more_path != nullptr) {
-        pg::set_local("search_path", psprintf("%s%s", GetConfigOption("search_path", false, false), key.more_path));
+    if (key.count > 0) {
+        explain(update_statement(clauses, key, false), key);
+    } else {
+        explain(plain_statement(clauses), key);
     }
-    SPI_connect();
-    SPI_execute_with_args(psprintf("EXPLAIN %s", update_statement(clauses, key, false)), key.count, types, values,
-                          nulls, false, 0);
-    SPI_finish();
+    const bool along_heap = wants_heap || key.count == 0;
+    if (along_heap) {
+        const Meaning meaning = read_meaning(clauses, relation);
+        if (asked.path != nullptr && !wants_heap) {
+            refuse_without_key(relation);
+        }
+        if (!meaning.repeatable && !meaning.ends_itself) {
+            if (wants_heap) {
+                refuse_path(asked);
+            }
+            refuse_without_key(relation);
+        }
+    }
     table_close(relation, NoLock);
+    return along_heap;
 }
 
 void check_partition_key(Relation relation, List *columns)
@@ -95,7 +135,7 @@ void check_partition_key(Relation relation, List *columns)
 
 } // namespace
 
-void check(Oid relation, const char *set_clause, const char *where_clause)
+const char *check(Oid relation, const char *set_clause, const char *where_clause, const char *path)
 {
     Relation root = try_relation_open(relation, AccessShareLock);
     if (root == nullptr) {
@@ -109,13 +149,15 @@ void check(Oid relation, const char *set_clause, const char *where_clause)
     }
     check_partition_key(root, columns);
 
+    const Asked asked{relation, columns, set_clause, where_clause, path};
+    bool along_heap = path != nullptr && strcmp(path, "keyset") != 0;
     pg::with_settings([&] {
         // A policy that hides rows from the job must fail here and not, row by row, in silence.
         pg::set_local("row_security", "off");
         pg::set_local("jit", "off");
         const Parts parts = parts_of(relation);
         for (int i = 0; i < parts.count; i++) {
-            check_part(relation, parts.oids[i], columns, set_clause, where_clause);
+            along_heap = check_part(asked, parts.oids[i]) || along_heap;
         }
         if (parts.count == 0) {
             SPI_connect();
@@ -126,6 +168,7 @@ void check(Oid relation, const char *set_clause, const char *where_clause)
         }
     });
     relation_close(root, NoLock);
+    return path != nullptr ? path : along_heap ? "striped" : "keyset";
 }
 
 } // namespace zdm::fill

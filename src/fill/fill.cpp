@@ -1,5 +1,6 @@
 #include "fill/fill.hpp"
 
+#include "core/trouble.hpp"
 #include "fill/work.hpp"
 
 namespace zdm::fill
@@ -11,6 +12,8 @@ namespace
 // Looking for rows that match again, under one snapshot, is worth this much; beyond, walk the table once
 // more.
 constexpr int kCheckMs = 2000;
+
+constexpr int kMostWalks = 5;
 
 void leave_part(Place *place, Oid next)
 {
@@ -66,16 +69,32 @@ void keep_place(Work *work, Place *place, store::Progress *progress)
     const Key &key = work->statements.key;
     MemoryContext here = MemoryContextSwitchTo(place->memory);
 
-    if (place->begun) {
+    if (place->begun && !work->along_heap) {
         copy_values(key, place->cursor, place->cursor);
     }
     if (place->bounded) {
         copy_values(key, place->stop, place->stop);
     }
     progress->part = place->part;
+    if (work->along_heap) {
+        progress->cursor = heap_texts(place->heap);
+        progress->stop = 0;
+        MemoryContextSwitchTo(here);
+        return;
+    }
     progress->cursor = place->begun ? to_texts(key, place->cursor) : 0;
     progress->stop = place->bounded ? to_texts(key, place->stop) : 0;
     MemoryContextSwitchTo(here);
+}
+
+double rows_per_block(Relation relation)
+{
+    BlockNumber pages = 0;
+    double tuples = 0;
+    double all_visible = 0;
+
+    estimate_rel_size(relation, nullptr, &pages, &tuples, &all_visible);
+    return pages == 0 ? 1 : Max(1.0, tuples / pages);
 }
 
 // Opens the part, prepares its statements and runs body as the job's owner. False: the part is gone.
@@ -90,7 +109,8 @@ template <class F> bool in_part(Work *work, Oid part, bool begun, F &&body)
     Statements *statements = &work->statements;
     if (!still_good(*statements, part)) {
         const Key before = statements->part == part ? statements->key : Key{};
-        learn_key(statements, relation);
+        learn_key(statements, relation, !work->along_heap);
+        work->rows_per_block = rows_per_block(relation);
         if (begun && before.count > 0 && !same_columns(before, statements->key)) {
             refuse_other_key();
         }
@@ -98,9 +118,10 @@ template <class F> bool in_part(Work *work, Oid part, bool begun, F &&body)
     as_owner(work, [&] {
         if (!OidIsValid(statements->part)) {
             prepare(statements, clauses_for(work->job.relation, part, work->job.set_clause, work->job.where_clause),
-                    part);
+                    relation);
+            work->ends_itself = statements->meaning.ends_itself;
         }
-        body();
+        body(relation);
     });
     relation_close(relation, NoLock);
     return true;
@@ -111,7 +132,7 @@ bool fill_part(Work *work, Place *place, const Order &order, Batch *done, store:
 {
     bool over = true;
 
-    in_part(work, place->part, place->begun, [&] {
+    in_part(work, place->part, place->begun && !work->along_heap, [&](Relation part) {
         MemoryContext here = MemoryContextSwitchTo(place->memory);
         if (work->open_cursor != 0) {
             from_texts(work->statements.key, work->open_cursor, place->cursor);
@@ -120,7 +141,8 @@ bool fill_part(Work *work, Place *place, const Order &order, Batch *done, store:
             from_texts(work->statements.key, work->open_stop, place->stop);
         }
         MemoryContextSwitchTo(here);
-        over = !keyset_range(work, place, order, done, progress);
+        over = !(work->along_heap ? heap_range(work, place, part, order, done, progress)
+                                  : keyset_range(work, place, order, done, progress));
         if (!over) {
             keep_place(work, place, progress);
         }
@@ -148,9 +170,9 @@ void visit_skipped(Work *work, const Order &order, Batch *done, store::Progress 
         store::row_failed(row.id, order.error);
         progress->failed_rows++;
     } else {
-        in_part(work, row.part, false, [&] {
+        in_part(work, row.part, false, [&](Relation) {
             work->locked = true;
-            keyset_row(work, row, done, progress);
+            (work->along_heap ? heap_row : keyset_row)(work, row, done, progress);
             done->statement = work->statements.update_text;
         });
         store::row_done(row.id);
@@ -174,9 +196,40 @@ void end_pass(const Work *work, Batch *done, store::Progress *progress)
     }
 }
 
+// What the walks along the heap have left, part by part.
+void sweep(Work *work, const Order &order, Batch *done, store::Progress *progress)
+{
+    const Oid part = part_after(work->job.relation, work->sweep_part);
+    bool all = true;
+
+    if (!OidIsValid(part)) {
+        // Without a where_clause that comes true again for them, later rows need not be waited for.
+        done->finished = work->swept == 0 || !work->ends_itself;
+        progress->pass += done->finished ? 0 : 1;
+        work->sweep_next = InvalidOid;
+        work->swept_next = 0;
+        return;
+    }
+    if (work->walks_again) {
+        progress->walked = false;
+    } else {
+        in_part(work, part, false, [&](Relation relation) { all = heap_sweep(work, relation, order, done, progress); });
+    }
+    work->sweep_next = all ? part : work->sweep_part;
+    work->swept_next = work->swept + done->rows_done;
+    if (!progress->walked) {
+        progress->pass++;
+        progress->part = InvalidOid;
+        work->sweep_next = InvalidOid;
+        work->swept_next = 0;
+        store::forget_failed(work->job.id);
+        progress->failed_rows = 0;
+    }
+}
+
 void begin_pass(Work *work, Place *place, Batch *done, store::Progress *progress)
 {
-    if (progress->pass > 1 && !work->skip_check && !any_left(work)) {
+    if (progress->pass > 1 && !work->along_heap && !work->skip_check && !any_left(work)) {
         done->finished = true;
         return;
     }
@@ -205,6 +258,14 @@ Work *open(const store::Job &job, const store::Progress &progress)
     now.part = progress.part;
     now.begun = progress.cursor != 0;
     now.bounded = progress.stop != 0;
+    work->along_heap = job.path != nullptr && strcmp(job.path, "keyset") != 0;
+    work->striped = job.path != nullptr && strcmp(job.path, "striped") == 0;
+    if (work->along_heap) {
+        if (now.begun) {
+            heap_from_texts(progress.cursor, &now.heap);
+        }
+        return work;
+    }
     work->open_cursor = progress.cursor;
     work->open_stop = progress.stop;
     return work;
@@ -217,6 +278,8 @@ Batch batch(Work *work, const Order &order, store::Progress *progress)
 
     work->visiting = 0;
     work->locked = false;
+    work->sweep_next = work->sweep_part;
+    work->swept_next = work->swept;
     if (order.how != How::LeaveOut) {
         work->suspect = 0;
         MemoryContextReset(work->suspect_memory);
@@ -228,6 +291,11 @@ Batch batch(Work *work, const Order &order, store::Progress *progress)
         if (progress->skipped_rows > 0) {
             visit_skipped(work, order, &done, progress);
             progress->pass_done += done.rows_done;
+        } else if (work->along_heap) {
+            sweep(work, order, &done, progress);
+            if (!progress->walked) {
+                leave_part(place, InvalidOid);
+            }
         } else {
             end_pass(work, &done, progress);
         }
@@ -251,7 +319,7 @@ Batch batch(Work *work, const Order &order, store::Progress *progress)
     progress->cursor = 0;
     progress->stop = 0;
     progress->walked = !OidIsValid(place->part);
-    if (progress->walked && progress->skipped_rows == 0) {
+    if (progress->walked && progress->skipped_rows == 0 && !work->along_heap) {
         end_pass(work, &done, progress);
     }
     return done;
@@ -263,6 +331,9 @@ void confirm(Work *work)
     work->open_cursor = 0;
     work->open_stop = 0;
     work->suspect = 0;
+    work->sweep_part = work->sweep_next;
+    work->swept = work->swept_next;
+    work->walks_again = false;
 }
 
 void retune(Work *work, const store::Job &job)
@@ -283,6 +354,15 @@ bool recover(Work *work, int sqlerrcode)
         work->checking = false;
         work->skip_check = sqlerrcode == ERRCODE_QUERY_CANCELED;
         return work->skip_check;
+    }
+    // A row that fails when it is looked at: the walk finds out which.
+    if (work->sweeping) {
+        work->sweeping = false;
+        if (core::trouble(unpack_sql_state(sqlerrcode)) == core::Trouble::Row && work->walk_again < kMostWalks) {
+            work->walk_again++;
+            work->walks_again = true;
+            return true;
+        }
     }
     // A half-made set of statements is none; and a name may have changed under a good one.
     const bool renamed = work->statements.name != nullptr && OidIsValid(work->statements.part) &&

@@ -9,7 +9,8 @@ namespace zdm::fill
 
 // At the call, as the caller: raises what PostgreSQL would raise for `UPDATE relation SET ... WHERE ...`, and
 // refuses what cannot be done batch by batch. Runs nothing.
-void check(Oid relation, const char *set_clause, const char *where_clause);
+// `path`: the one asked for, or null; returns the one to take.
+const char *check(Oid relation, const char *set_clause, const char *where_clause, const char *path);
 
 // "schema.name", quoted where needed, in the current memory context.
 char *qualified_name(Oid relation);
@@ -28,6 +29,7 @@ struct Order {
     int64 rows;
     How how;
     const ErrorData *error;
+    bool careful; // a row near here fails
 };
 
 // What a batch did, inside the caller's transaction. The new place is in `progress`; it holds if that

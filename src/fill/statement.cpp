@@ -98,11 +98,30 @@ void add_head(StringInfo sql, const Clauses &clauses)
     appendStringInfo(sql, " SET %s\n WHERE ", clauses.set_clause);
 }
 
-void add_where(StringInfo sql, const Clauses &clauses)
+void add_from(StringInfo sql, const Clauses &clauses)
+{
+    appendStringInfo(sql, " FROM ONLY %s", clauses.table);
+    if (clauses.alias != nullptr) {
+        appendStringInfo(sql, " AS %s", quote_identifier(clauses.alias));
+    }
+}
+
+// Rows that are wanted, and not right yet.
+void add_wanted(StringInfo sql, const Clauses &clauses)
 {
     if (clauses.where_clause != nullptr) {
         appendStringInfoString(sql, " AND ");
         add_condition(sql, clauses.where_clause);
+    }
+    if (clauses.not_yet != nullptr) {
+        appendStringInfo(sql, " AND %s", clauses.not_yet);
+    }
+}
+
+void add_where(StringInfo sql, const Clauses &clauses)
+{
+    add_wanted(sql, clauses);
+    if (clauses.where_clause != nullptr) {
         // Whether the row would match again decides whether the table may be walked a second time.
         appendStringInfoString(sql, " RETURNING ");
         add_condition(sql, clauses.where_clause);
@@ -160,17 +179,12 @@ char *unlocked_statement(const Clauses &clauses, const Key &key, bool after)
 
     initStringInfo(&sql);
     for (const bool locks : {false, true}) {
-        appendStringInfo(&sql, "%s AS MATERIALIZED (SELECT %s FROM ONLY %s",
-                         locks ? ", zdm_unlocked" : "WITH zdm_wanted", key.names_list, clauses.table);
-        if (clauses.alias != nullptr) {
-            appendStringInfo(&sql, " AS %s", quote_identifier(clauses.alias));
-        }
+        appendStringInfo(&sql, "%s AS MATERIALIZED (SELECT %s", locks ? ", zdm_unlocked" : "WITH zdm_wanted",
+                         key.names_list);
+        add_from(&sql, clauses);
         appendStringInfoString(&sql, " WHERE ");
         add_range(&sql, key, after);
-        if (clauses.where_clause != nullptr) {
-            appendStringInfoString(&sql, " AND ");
-            add_condition(&sql, clauses.where_clause);
-        }
+        add_wanted(&sql, clauses);
         appendStringInfoString(&sql, locks ? " FOR NO KEY UPDATE SKIP LOCKED)" : ")");
     }
     appendStringInfoString(&sql, ", zdm_changed AS (");
@@ -199,6 +213,67 @@ char *one_statement(const Clauses &clauses, const Key &key)
     add_head(&sql, clauses);
     appendStringInfo(&sql, "%s %s ", key.names, key.equal);
     add_parameters(&sql, 1, key.count);
+    add_where(&sql, clauses);
+    return sql.data;
+}
+
+char *heap_statement(const Clauses &clauses, bool striped)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    add_head(&sql, clauses);
+    appendStringInfoString(&sql, "ctid >= $1 AND ctid < $2");
+    if (striped) {
+        appendStringInfoString(&sql,
+                               " AND (pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) $3) OPERATOR(pg_catalog.=) $4");
+    }
+    add_where(&sql, clauses);
+    return sql.data;
+}
+
+char *heap_unlocked_statement(const Clauses &clauses)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    add_head(&sql, clauses);
+    appendStringInfoString(&sql, "ctid = ANY (ARRAY(SELECT ctid");
+    add_from(&sql, clauses);
+    appendStringInfoString(&sql, " WHERE ctid >= $1 AND ctid < $2");
+    add_wanted(&sql, clauses);
+    appendStringInfoString(&sql, " FOR NO KEY UPDATE SKIP LOCKED))");
+    add_where(&sql, clauses);
+    return sql.data;
+}
+
+char *heap_left_statement(const Clauses &clauses)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    appendStringInfoString(&sql, "SELECT ctid");
+    add_from(&sql, clauses);
+    // In that order: the rest would fail for these.
+    appendStringInfoString(&sql, " WHERE CASE WHEN ctid = ANY ($2) THEN false ELSE true");
+    add_wanted(&sql, clauses);
+    appendStringInfoString(&sql, " END LIMIT $1");
+    return sql.data;
+}
+
+char *heap_these_statement(const Clauses &clauses, bool unlocked)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    add_head(&sql, clauses);
+    if (unlocked) {
+        appendStringInfoString(&sql, "ctid = ANY (ARRAY(SELECT ctid");
+        add_from(&sql, clauses);
+        appendStringInfoString(&sql, " WHERE ctid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED))");
+    } else {
+        appendStringInfoString(&sql, "ctid = ANY ($1)");
+    }
     add_where(&sql, clauses);
     return sql.data;
 }

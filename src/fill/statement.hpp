@@ -18,6 +18,7 @@ struct Clauses {
     const char *alias; // name under which the clauses know it; null: its own
     const char *set_clause;
     const char *where_clause; // or null
+    const char *not_yet;      // condition that a row is not right yet; or null
 };
 char *update_statement(const Clauses &clauses, const Key &key, bool after);
 // The same for the rows of the range that nobody has locked. Returns rows changed, rows that match again, and the keys
@@ -25,6 +26,12 @@ char *update_statement(const Clauses &clauses, const Key &key, bool after);
 char *unlocked_statement(const Clauses &clauses, const Key &key, bool after);
 // The same for one key.
 char *one_statement(const Clauses &clauses, const Key &key);
+// Ranges of places in the heap: from $1 to before $2; striped: of these the rows whose place hashes to $4 of $3 + 1.
+char *heap_statement(const Clauses &clauses, bool striped);
+char *heap_unlocked_statement(const Clauses &clauses);
+// Up to $1 places of rows that are left anywhere but at $2; and the update of these, all or the unlocked.
+char *heap_left_statement(const Clauses &clauses);
+char *heap_these_statement(const Clauses &clauses, bool unlocked);
 // The key so many rows further on; the last parameter is that number less one.
 char *bound_statement(const char *table, const Key &key, bool after);
 char *last_key_statement(const char *table, const Key &key);

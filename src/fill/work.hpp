@@ -9,6 +9,17 @@
 namespace zdm::fill
 {
 
+// How far a walk along the heap is. Blocks from `end` on came after the walk began.
+struct HeapPlace {
+    Oid filenode; // of another one nothing is known
+    BlockNumber end;
+    BlockNumber block; // first not done, from
+    OffsetNumber offset;
+    BlockNumber region_end; // of the region in work, from `block` on
+    int stripe;             // next
+    int stripes;            // 1: none
+};
+
 struct Place {
     MemoryContext memory;
     Oid part;
@@ -16,6 +27,7 @@ struct Place {
     bool bounded; // stop is set
     Datum cursor[INDEX_MAX_KEYS];
     Datum stop[INDEX_MAX_KEYS];
+    HeapPlace heap;
 };
 
 struct Watch; // throttle.cpp
@@ -34,8 +46,20 @@ struct Work {
     int64 visiting; // the skipped row that the last batch tried; 0: none
     int round;      // tries of the skipped rows visited in this round
     bool locked;    // the last batch got as far as the rows
+    bool sweeping;  // looking for rows that are left
+    bool walks_again;
+    int walk_again; // that many times a row failed already then
     bool checking;
     bool skip_check;
+    bool along_heap;
+    bool striped;
+    bool ends_itself; // set_clause makes where_clause false
+    Oid sweep_part;   // along the heap: the part that the last pass has done last; InvalidOid: none
+    Oid sweep_next;   // the same, when this batch has committed
+    int64 swept;      // rows it has changed
+    int64 swept_next;
+    double rows_per_block;  // about
+    TransactionId last_xid; // of the last batch that changed a row
 };
 
 // Runs body connected to SPI as the job's owner, under the settings of the call.
@@ -66,5 +90,16 @@ template <class F> void as_owner(Work *work, F &&body)
 bool keyset_range(Work *work, Place *place, const Order &order, Batch *done, store::Progress *progress);
 // Does one row that was skipped.
 void keyset_row(Work *work, const store::LeftRow &row, Batch *done, store::Progress *progress);
+
+// --- along the heap (heap.cpp)
+// Likewise, from block to block.
+bool heap_range(Work *work, Place *place, Relation part, const Order &order, Batch *done, store::Progress *progress);
+void heap_row(Work *work, const store::LeftRow &row, Batch *done, store::Progress *progress);
+// Does what a walk has left, found under one snapshot. True: that was all of it in this part; else see
+// progress->walked, which turns false if another walk is better.
+constexpr int64 kMostLeft = 5000;
+bool heap_sweep(Work *work, Relation part, const Order &order, Batch *done, store::Progress *progress);
+Datum heap_texts(const HeapPlace &place);
+void heap_from_texts(Datum texts, HeapPlace *place);
 
 } // namespace zdm::fill

@@ -372,7 +372,7 @@ Next run_batch(Worker *worker)
     pg::keep_walwriter_awake();
     ErrorData *failure = in_transaction(worker->batch_memory, [&] {
         MemoryContext here = MemoryContextSwitchTo(worker->batch_memory);
-        done = fill::batch(worker->work, {rows, worker->how, worker->trouble}, &next);
+        done = fill::batch(worker->work, {rows, worker->how, worker->trouble, suspects > 0}, &next);
         next.rows_seen += done.rows_seen;
         next.rows_done += done.rows_done;
         next.batch_rows = most;

@@ -90,10 +90,8 @@ Options check_options(Jsonb *asked)
 {
     Options options = read_options(asked);
 
-    if (options.path != nullptr && strcmp(options.path, "keyset") != 0) {
-        if (strcmp(options.path, "ctid") == 0 || strcmp(options.path, "striped") == 0) {
-            refuse(psprintf("path \"%s\"", options.path), "Leave the option out: the backfill walks along the key.");
-        }
+    if (options.path != nullptr && strcmp(options.path, "keyset") != 0 && strcmp(options.path, "ctid") != 0 &&
+        strcmp(options.path, "striped") != 0) {
         ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("option \"path\" has no such value"),
                 errhint("Paths are keyset, ctid and striped."));
     }
@@ -249,7 +247,7 @@ int64 backfill(const Backfill &asked)
     require_board("zdm.backfill");
     check_numbers(asked);
     const Options options = check_options(asked.options);
-    fill::check(asked.relation, asked.set_clause, asked.where_clause);
+    const char *path = fill::check(asked.relation, asked.set_clause, asked.where_clause, options.path);
 
     store::Job job{};
     job.database = MyDatabaseId;
@@ -266,7 +264,7 @@ int64 backfill(const Backfill &asked)
     job.workers = asked.workers;
     job.pause_ms = asked.pause == nullptr ? 0 : milliseconds(asked.pause);
 
-    job.path = options.path;
+    job.path = path;
     job.only_when = options.only_when;
     job.window = options.window;
     job.limits = limits_of_session();

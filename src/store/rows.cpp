@@ -97,6 +97,23 @@ void row_failed(int64 id, const ErrorData *error)
     });
 }
 
+Places failed_places(int64 job, Oid part)
+{
+    Places places{};
+
+    as_keeper([&](MemoryContext outer) {
+        Args args;
+        args.big(job).oid(part);
+        const uint64 rows = run("SELECT key FROM zdm.job_row WHERE job = $1 AND part = $2 AND state = 'failed'", args);
+        places.texts = static_cast<char **>(MemoryContextAlloc(outer, sizeof(char *) * (rows + 1)));
+        for (uint64 i = 0; i < rows; i++) {
+            const char *key = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+            places.texts[places.count++] = MemoryContextStrdup(outer, key);
+        }
+    });
+    return places;
+}
+
 int64 failed_rows_of(int64 job)
 {
     int64 count = 0;

@@ -127,6 +127,11 @@ bool next_skipped(int64 job, LeftRow *row);
 void row_done(int64 id);
 void row_tried(int64 id);
 void row_failed(int64 id, const ErrorData *error);
+struct Places {
+    char **texts; // keys of the failed rows
+    int count;
+};
+Places failed_places(int64 job, Oid part);
 int64 failed_rows_of(int64 job);
 // Failed rows become skipped ones, to be taken again.
 void take_failed_again(int64 job);

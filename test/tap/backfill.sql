@@ -85,12 +85,40 @@ SELECT is_empty($$SELECT * FROM zdm.jobs WHERE state <> 'done'$$, 'keys of every
 SELECT results_eq(format('SELECT min(n), max(n), count(*)::int FROM %s', t), 'VALUES (1, 1, 1000)', 'each row once: ' || t)
   FROM unnest(ARRAY['k_uuid', 'k_text', 'k_varchar', 'k_citext', 'k_domain', 'k_time', 'k_infinite', 'k_enum', 'k_unique', '"K odd"', 'k_parts', 'k_parent']) t;
 
+-- a table without a key, for work where a row can be met twice
+CREATE TABLE keyless_too (a int, b int, n int DEFAULT 0, j json, x numeric);
+INSERT INTO keyless_too (a, b, x) SELECT g, g, 1.0 FROM generate_series(1, 3000) g;
+SELECT zdm.backfill('keyless_too', 'b = a * 2, j = json_build_object(''a'', a), x = a::numeric(10, 2)', options => '{"path": "striped"}') AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT results_eq('SELECT count(*)::int FROM keyless_too WHERE b = a * 2 AND j->>''a'' = a::text AND x::text = a || ''.00''', 'VALUES (3000)', 'a table without a key');
+SELECT zdm.backfill('keyless_too', 'b = a * 2, x = a::numeric(10, 2)') AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT is(rows_done, 0::bigint, 'of which a second run writes nothing') FROM zdm.jobs WHERE id = :job;
+SELECT zdm.backfill('keyless_too', 'b = b + 1, n = 1', 'n = 0 AND a > 1000') AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT results_eq('SELECT b - a * 2, count(*)::int FROM keyless_too GROUP BY 1 ORDER BY 1', 'VALUES (0, 1000), (1, 2000)', 'where the condition ends it, counting is fine');
+-- rows that are right are not written, by key either
+SELECT zdm.backfill('plain', 'v = id::text') AS job \gset
+CALL zdm.wait(:job, '60s');
+UPDATE plain SET v = 'other' WHERE id <= 30;
+SELECT zdm.backfill('plain', 'v = id::text') AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT is(rows_done, 10::bigint, 'rows that are right are not written') FROM zdm.jobs WHERE id = :job;
+
 -- what the call refuses, at the call
 CREATE VIEW a_view AS SELECT * FROM plain;
 CREATE TABLE keyless (n int);
 CREATE TABLE deferred (id int PRIMARY KEY DEFERRABLE, n int);
 SELECT throws_ok($$SELECT zdm.backfill('a_view', 'n = 1')$$, '42809', NULL, 'a view is no table');
-SELECT throws_ok($$SELECT zdm.backfill('keyless', 'n = 1')$$, '0A000', NULL, 'a table without a key');
+SELECT throws_ok($$SELECT zdm.backfill('keyless', 'n = n + 1')$$, '0A000', 'table "keyless" has no key to walk along', 'a table without a key, for work that counts');
+SELECT throws_ok($$SELECT zdm.backfill('keyless', 'n = random()')$$, '0A000', NULL, 'or that is never the same');
+SELECT throws_ok($$SELECT zdm.backfill('keyless', 'n = extract(epoch from now())')$$, '0A000', NULL, 'or that depends on the time');
+SELECT throws_ok($$SELECT zdm.backfill('keyless', 'n = (SELECT max(n) FROM keyless)')$$, '0A000', NULL, 'or on other rows of the table');
+SELECT throws_ok($$SELECT zdm.backfill('keyless', 'n = n + 1', 'n > 0')$$, '0A000', NULL, 'or whose condition stays true');
+SELECT throws_ok($$SELECT zdm.backfill('keyless', 'n = 1', options => '{"path": "keyset"}')$$, '0A000', NULL, 'or along the key it has not');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = n + 1', options => '{"path": "ctid"}')$$, '0A000', NULL, 'work that counts along the heap');
+SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = n + 1', options => '{"path": "striped"}')$$, '0A000', NULL, 'likewise in stripes');
+SELECT throws_ok($$SELECT zdm.backfill('keyless', 'n = missing')$$, '42703', NULL, 'an unknown column, without a key');
 SELECT throws_ok($$SELECT zdm.backfill('pg_class', 'relname = relname')$$, '42501', NULL, 'a system catalog');
 SELECT throws_ok($$SELECT zdm.backfill('plain', 'n = ')$$, '42601', NULL, 'a syntax error');
 SELECT throws_ok($$SELECT zdm.backfill('plain', 'nn = 1')$$, '42703', NULL, 'an unknown column');
