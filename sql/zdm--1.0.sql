@@ -120,6 +120,11 @@ CREATE FUNCTION zdm.retry(job bigint) RETURNS void
     LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'zdm_retry';
 COMMENT ON FUNCTION zdm.retry(bigint) IS 'takes the failed rows of a job again, and lets a failed job go on from where it failed';
 
+CREATE FUNCTION zdm.verify(job bigint, repair boolean DEFAULT false) RETURNS bigint
+    LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'zdm_verify';
+COMMENT ON FUNCTION zdm.verify(bigint, boolean)
+    IS 'starts a job that compares every row with what a backfill should have made of it: differences are its failed rows, or are repaired';
+
 CREATE FUNCTION zdm.tune(job bigint, batch_time interval DEFAULT NULL, max_wal_rate text DEFAULT NULL,
                          max_replication_lag text DEFAULT NULL, max_replication_delay interval DEFAULT NULL,
                          workers int DEFAULT NULL) RETURNS void

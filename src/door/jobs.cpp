@@ -12,6 +12,7 @@ PG_FUNCTION_INFO_V1(zdm_resume);
 PG_FUNCTION_INFO_V1(zdm_cancel);
 PG_FUNCTION_INFO_V1(zdm_retry);
 PG_FUNCTION_INFO_V1(zdm_tune);
+PG_FUNCTION_INFO_V1(zdm_verify);
 PG_FUNCTION_INFO_V1(zdm_visible_jobs);
 PG_FUNCTION_INFO_V1(zdm_visible_failed_rows);
 void zdm_launcher_main(Datum arg);
@@ -75,6 +76,8 @@ Datum zdm_retry(PG_FUNCTION_ARGS)
     zdm::jobs::retry(PG_GETARG_INT64(0));
     PG_RETURN_VOID();
 }
+
+Datum zdm_verify(PG_FUNCTION_ARGS) { PG_RETURN_INT64(zdm::jobs::verify(PG_GETARG_INT64(0), PG_GETARG_BOOL(1))); }
 
 Datum zdm_tune(PG_FUNCTION_ARGS)
 {

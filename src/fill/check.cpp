@@ -135,6 +135,35 @@ void check_partition_key(Relation relation, List *columns)
 
 } // namespace
 
+void as_asked(store::Job &job, void (*body)(void *job))
+{
+    pg::as_role(job.owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION, [&] {
+        apply_settings(job.settings, nullptr);
+        body(&job);
+    });
+}
+
+const char *check_verifiable(Oid relation, const char *set_clause, const char *where_clause)
+{
+    const Parts parts = parts_of(relation);
+    bool verifiable = true;
+    bool scope_is_lost = false;
+
+    for (int i = 0; i < parts.count; i++) {
+        Relation part = table_open(parts.oids[i], AccessShareLock);
+        const Meaning meaning = read_meaning(clauses_for(relation, parts.oids[i], set_clause, where_clause), part);
+        verifiable = verifiable && meaning.repeatable;
+        scope_is_lost = scope_is_lost || meaning.scope_is_lost;
+        table_close(part, NoLock);
+    }
+    if (!verifiable) {
+        ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("the backfill cannot be verified"),
+                errdetail("Its set_clause reads a column that it writes, or gives another value each time: %s",
+                          set_clause));
+    }
+    return scope_is_lost ? nullptr : where_clause;
+}
+
 const char *check(Oid relation, const char *set_clause, const char *where_clause, const char *path)
 {
     Relation root = try_relation_open(relation, AccessShareLock);

@@ -26,7 +26,7 @@ void leave_part(Place *place, Oid next)
 // now was written since, and is wanted.
 bool may_walk_again(const Work *work, const store::Progress *progress)
 {
-    return work->job.where_clause != nullptr && progress->still_matching == 0 &&
+    return !work->job.verifies && work->job.where_clause != nullptr && progress->still_matching == 0 &&
            !(progress->pass > 1 && progress->pass_done == 0);
 }
 
@@ -242,6 +242,15 @@ void begin_pass(Work *work, Place *place, Batch *done, store::Progress *progress
 
 } // namespace
 
+ErrorData difference()
+{
+    ErrorData differs{};
+
+    differs.sqlerrcode = ERRCODE_SUCCESSFUL_COMPLETION;
+    differs.message = const_cast<char *>("the row is not as set_clause would make it");
+    return differs;
+}
+
 Work *open(const store::Job &job, const store::Progress &progress)
 {
     MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "zdm backfill", ALLOCSET_DEFAULT_SIZES);
@@ -259,7 +268,7 @@ Work *open(const store::Job &job, const store::Progress &progress)
     now.begun = progress.cursor != 0;
     now.bounded = progress.stop != 0;
     work->along_heap = job.path != nullptr && strcmp(job.path, "keyset") != 0;
-    work->striped = job.path != nullptr && strcmp(job.path, "striped") == 0;
+    work->striped = !job.verifies && job.path != nullptr && strcmp(job.path, "striped") == 0;
     if (work->along_heap) {
         if (now.begun) {
             heap_from_texts(progress.cursor, &now.heap);
@@ -291,7 +300,7 @@ Batch batch(Work *work, const Order &order, store::Progress *progress)
         if (progress->skipped_rows > 0) {
             visit_skipped(work, order, &done, progress);
             progress->pass_done += done.rows_done;
-        } else if (work->along_heap) {
+        } else if (work->along_heap && !work->job.verifies) {
             sweep(work, order, &done, progress);
             if (!progress->walked) {
                 leave_part(place, InvalidOid);
@@ -319,7 +328,7 @@ Batch batch(Work *work, const Order &order, store::Progress *progress)
     progress->cursor = 0;
     progress->stop = 0;
     progress->walked = !OidIsValid(place->part);
-    if (progress->walked && progress->skipped_rows == 0 && !work->along_heap) {
+    if (progress->walked && progress->skipped_rows == 0 && (!work->along_heap || work->job.verifies)) {
         end_pass(work, &done, progress);
     }
     return done;

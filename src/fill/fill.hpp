@@ -12,6 +12,13 @@ namespace zdm::fill
 // `path`: the one asked for, or null; returns the one to take.
 const char *check(Oid relation, const char *set_clause, const char *where_clause, const char *path);
 
+// The where_clause under which every row can be compared with set_clause, or null; raises if that says nothing, because
+// set_clause gives another value the second time.
+const char *check_verifiable(Oid relation, const char *set_clause, const char *where_clause);
+
+// Runs body as the owner of a job, under the settings of its call.
+void as_asked(store::Job &job, void (*body)(void *job));
+
 // "schema.name", quoted where needed, in the current memory context.
 char *qualified_name(Oid relation);
 

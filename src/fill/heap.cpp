@@ -134,6 +134,25 @@ Datum row_text(BlockNumber block, OffsetNumber offset)
     return PointerGetDatum(construct_array(texts, 2, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
+void verify(Work *work, const Place *place, Datum *range, store::Progress *progress)
+{
+    const ErrorData differs = difference();
+
+    execute(prepare_heap(&work->statements, clauses_of(work, place->part), HeapPlan::Verify), range, true, 0);
+    const auto count = static_cast<int>(SPI_processed);
+    auto *texts = static_cast<Datum *>(palloc(sizeof(Datum) * static_cast<Size>(count + 1)));
+    for (int i = 0; i < count; i++) {
+        bool null = false;
+        const auto *pointer = reinterpret_cast<const ItemPointerData *>(
+            DatumGetPointer(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null)));
+        texts[i] = row_text(ItemPointerGetBlockNumber(pointer), ItemPointerGetOffsetNumber(pointer));
+    }
+    for (int i = 0; i < count; i++) {
+        store::remember_row(work->job.id, place->part, texts[i], key_text(texts[i]), &differs, false);
+        progress->failed_rows++;
+    }
+}
+
 void do_piece(Work *work, Place *place, int64 rows, const Order &order, Batch *done, store::Progress *progress)
 {
     HeapPlace *heap = &place->heap;
@@ -151,9 +170,13 @@ void do_piece(Work *work, Place *place, int64 rows, const Order &order, Batch *d
         MemoryContext here = MemoryContextSwitchTo(work->suspect_memory);
         work->suspect = one ? row_text(heap->block, first) : 0;
         MemoryContextSwitchTo(here);
-        const HeapPlan which = order.how == How::SkipLocked ? HeapPlan::Unlocked : HeapPlan::Range;
-        execute(prepare_heap(&work->statements, clauses_of(work, place->part), which), values, false, 0);
-        count(work, done);
+        if (work->job.verifies) {
+            verify(work, place, values, progress);
+        } else {
+            const HeapPlan which = order.how == How::SkipLocked ? HeapPlan::Unlocked : HeapPlan::Range;
+            execute(prepare_heap(&work->statements, clauses_of(work, place->part), which), values, false, 0);
+            count(work, done);
+        }
     }
     const double blocks =
         next.block > heap->block ? next.block - heap->block : static_cast<double>(rows) / MaxHeapTuplesPerPage;

@@ -124,6 +124,26 @@ void update_unlocked(Work *work, const Place *place, Datum *values, Batch *done,
     }
 }
 
+// Rows that are not right are this job's failed rows.
+void verify(Work *work, const Place *place, Datum *values, store::Progress *progress)
+{
+    const Key &key = work->statements.key;
+    const ErrorData differs = difference();
+
+    execute(prepare_verify(&work->statements,
+                           clauses_for(work->job.relation, place->part, work->job.set_clause, work->job.where_clause),
+                           place->begun),
+            values, true, 0);
+    const uint64 count = SPI_processed;
+    auto *keys = static_cast<Datum *>(palloc(sizeof(Datum) * INDEX_MAX_KEYS * (count + 1)));
+    for (uint64 i = 0; i < count; i++) {
+        read_key(key, i, 1, CurrentMemoryContext, keys + i * INDEX_MAX_KEYS);
+    }
+    for (uint64 i = 0; i < count; i++) {
+        remember(work, place->part, keys + i * INDEX_MAX_KEYS, &differs, progress);
+    }
+}
+
 // Passes by the one row that failed. If it is gone meanwhile, its place is not taken by another: nothing is done.
 bool leave_out(Work *work, const Place *place, const Datum *last, const Order &order, store::Progress *progress)
 {
@@ -155,7 +175,10 @@ bool piece(Work *work, Place *place, int64 rows, const Order &order, Batch *done
     range_values(key, place, last, values);
 
     const int64 done_before = done->rows_done;
-    if (order.how == How::LeaveOut) {
+    if (work->job.verifies && order.how != How::LeaveOut) {
+        work->suspect = rows == 1 && more ? text_of(key, last, work->suspect_memory) : 0;
+        verify(work, place, values, progress);
+    } else if (order.how == How::LeaveOut) {
         if (!more || !leave_out(work, place, last, order, progress)) {
             return more;
         }
@@ -166,6 +189,7 @@ bool piece(Work *work, Place *place, int64 rows, const Order &order, Batch *done
         execute(statements->update[place->begun], values, false, 0);
         count_changed(work, done, progress);
     }
+    // At the end of a part nobody has counted them.
     done->rows_seen += more ? rows : done->rows_done - done_before;
     memcpy(place->cursor, last, sizeof(last));
     place->begun = true;

@@ -245,6 +245,9 @@ Meaning read_meaning(const Clauses &clauses, Relation part)
     meaning.repeatable = !reads.found && !unsteady && !elsewhere;
     meaning.ends_itself = clauses.where_clause != nullptr && makes_false(query);
     meaning.not_yet = meaning.repeatable ? not_yet(query, clauses, part) : nullptr;
+    Reads scope{query->resultRelation, RelationGetRelid(part), written, 0, false};
+    reads_columns(query->jointree->quals, &scope);
+    meaning.scope_is_lost = scope.found;
     meaning.writes_index = any_index_has(written, part);
     return meaning;
 }

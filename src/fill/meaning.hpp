@@ -12,6 +12,8 @@ struct Meaning {
     bool ends_itself;
     // The condition that a row is not as set_clause would make it; null where a second look could see another value.
     const char *not_yet;
+    // where_clause says something of a column written: who was in scope cannot be told any more.
+    bool scope_is_lost;
     // An index has one of the columns written, so that no update of them can be a HOT one.
     bool writes_index;
 };

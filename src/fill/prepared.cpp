@@ -81,7 +81,8 @@ bool same_names(const Statements &statements)
 void drop(Statements *statements)
 {
     for (SPIPlanPtr plan : {statements->last_key, statements->bound[0], statements->bound[1], statements->update[0],
-                            statements->update[1], statements->unlocked[0], statements->unlocked[1], statements->one}) {
+                            statements->update[1], statements->unlocked[0], statements->unlocked[1], statements->one,
+                            statements->verify[0], statements->verify[1]}) {
         if (plan != nullptr) {
             SPI_freeplan(plan);
         }
@@ -164,6 +165,8 @@ SPIPlanPtr keep_heap_plan(const Clauses &clauses, HeapPlan which)
         return keep(heap_left_statement(clauses), 2, left);
     case HeapPlan::These:
         return keep(heap_these_statement(clauses, false), 1, places);
+    case HeapPlan::Verify:
+        return keep(heap_verify_statement(clauses), 2, range);
     case HeapPlan::TheseUnlocked:
         break;
     }
@@ -195,6 +198,19 @@ SPIPlanPtr prepare_unlocked(Statements *statements, const Clauses &clauses, bool
             keep_plan(key, unlocked_statement(filtered, key, after), key.count * (after ? 2 : 1), false);
     }
     return statements->unlocked[after];
+}
+
+SPIPlanPtr prepare_verify(Statements *statements, const Clauses &clauses, bool after)
+{
+    const Key &key = statements->key;
+
+    if (statements->verify[after] == nullptr) {
+        Clauses filtered = clauses;
+        filtered.not_yet = statements->meaning.not_yet;
+        statements->verify[after] =
+            keep_plan(key, verify_statement(filtered, key, after), key.count * (after ? 2 : 1), false);
+    }
+    return statements->verify[after];
 }
 
 SPIPlanPtr prepare_one(Statements *statements, const Clauses &clauses)

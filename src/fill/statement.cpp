@@ -217,6 +217,31 @@ char *one_statement(const Clauses &clauses, const Key &key)
     return sql.data;
 }
 
+char *verify_statement(const Clauses &clauses, const Key &key, bool after)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    appendStringInfo(&sql, "SELECT %s", key.names_list);
+    add_from(&sql, clauses);
+    appendStringInfoString(&sql, " WHERE ");
+    add_range(&sql, key, after);
+    add_wanted(&sql, clauses);
+    return sql.data;
+}
+
+char *heap_verify_statement(const Clauses &clauses)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    appendStringInfoString(&sql, "SELECT ctid");
+    add_from(&sql, clauses);
+    appendStringInfoString(&sql, " WHERE ctid >= $1 AND ctid < $2");
+    add_wanted(&sql, clauses);
+    return sql.data;
+}
+
 char *heap_statement(const Clauses &clauses, bool striped)
 {
     StringInfoData sql;

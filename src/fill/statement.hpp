@@ -21,6 +21,9 @@ struct Clauses {
     const char *not_yet;      // condition that a row is not right yet; or null
 };
 char *update_statement(const Clauses &clauses, const Key &key, bool after);
+// The keys of rows in a range, or places in the heap, that are not right.
+char *verify_statement(const Clauses &clauses, const Key &key, bool after);
+char *heap_verify_statement(const Clauses &clauses);
 // The same for the rows of the range that nobody has locked. Returns rows changed, rows that match again, and the keys
 // of those locked, a row for each, or one without keys.
 char *unlocked_statement(const Clauses &clauses, const Key &key, bool after);

@@ -85,6 +85,9 @@ template <class F> void as_owner(Work *work, F &&body)
     MemoryContextSwitchTo(outer);
 }
 
+// What a row that is not right is said to be.
+ErrorData difference();
+
 // --- along the key (keyset.cpp)
 // Does the next range of keys as ordered. False: nothing of the part is left after it.
 bool keyset_range(Work *work, Place *place, const Order &order, Batch *done, store::Progress *progress);

@@ -24,6 +24,9 @@ struct Backfill {
 };
 int64 backfill(const Backfill &asked);
 
+// A job that compares every row with what another has made of it.
+int64 verify(int64 job, bool repair);
+
 void pause(int64 job);
 void resume(int64 job);
 void cancel(int64 job);

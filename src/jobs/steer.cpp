@@ -290,10 +290,45 @@ void cancel(int64 job)
 void retry(int64 job)
 {
     require_board("zdm.retry");
+    store::Job asked{};
+    if (store::find(job, &asked) && asked.verifies) {
+        steerable(job, Steer::OwnerOnly);
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("job " INT64_FORMAT " only compares rows", job),
+                errhint("Call zdm.verify again for the backfill, with repair => true to write them."));
+    }
     // A job that is done may have left rows out.
     const bool left_out = store::failed_rows_of(job) > 0;
     move(job, "zdm.retry()", Steer::OwnerOnly, left_out ? "{failed,done}" : "{failed}", "queued");
     store::take_failed_again(job);
+}
+
+int64 verify(int64 id, bool repair)
+{
+    PreventCommandIfReadOnly("zdm.verify()");
+    PreventCommandDuringRecovery("zdm.verify()");
+    require_board("zdm.verify");
+    const store::Fate fate = steerable(id, Steer::OwnerOnly);
+    store::Job job{};
+    if (strcmp(fate.kind, "backfill") != 0 || strcmp(fate.state, "done") != 0 || !store::find(id, &job)) {
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("job " INT64_FORMAT " (%s) is %s", id, fate.kind, fate.state),
+                errdetail("zdm.verify() takes a backfill that is done."));
+    }
+    if (get_rel_name(job.relation) == nullptr) {
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table %s was dropped", job.relation_name));
+    }
+    fill::as_asked(job, [](void *asked) {
+        auto *of = static_cast<store::Job *>(asked);
+        of->where_clause = fill::check_verifiable(of->relation, of->set_clause, of->where_clause);
+    });
+    job.verifies = !repair;
+    job.max_failed_rows = repair ? 0 : PG_INT64_MAX / 4;
+    job.description = psprintf("%s job " INT64_FORMAT ": %s", repair ? "repair" : "verify", id, job.description);
+
+    const int64 verifier = store::add(job);
+    look_after_commit();
+    return verifier;
 }
 
 void tune(int64 job, const Tuning &tuning)

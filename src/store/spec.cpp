@@ -40,6 +40,7 @@ char *spec_text(const Job &job)
     add_number(&json, "pause_ms", job.pause_ms);
     add_number(&json, "max_failed_rows", static_cast<double>(job.max_failed_rows));
     add_number(&json, "workers", job.workers);
+    add_number(&json, "verifies", job.verifies ? 1 : 0);
     add_text(&json, "path", job.path);
     add_text(&json, "only_when", job.only_when);
     add_text(&json, "window", job.window);
@@ -61,7 +62,7 @@ void read_spec(int64 id, Job *job)
                 " (spec->>'max_failed_rows')::float8::bigint, (spec->>'workers')::float8::int, spec->>'path',"
                 " spec->>'only_when', spec->>'window', coalesce((spec->>'lag_bytes')::float8, -1),"
                 " coalesce((spec->>'delay_ms')::float8, -1), coalesce(spec->>'ignored_standbys', ''),"
-                " (spec->>'wal_per_second')::float8"
+                " (spec->>'wal_per_second')::float8, (spec->>'verifies')::float8::int"
                 " FROM zdm.job WHERE id = $1",
                 args) == 0) {
             return;
@@ -77,7 +78,35 @@ void read_spec(int64 id, Job *job)
         job->only_when = text_field(outer, 9);
         job->window = text_field(outer, 10);
         job->limits = {real_field(11), real_field(12), text_field(outer, 13), real_field(14)};
+        job->verifies = number_field(15) != 0;
     });
+}
+
+bool find(int64 id, Job *job)
+{
+    bool found = false;
+
+    as_keeper([&](MemoryContext outer) {
+        Args args;
+        args.big(id).oid(MyDatabaseId);
+        found = run("SELECT relation, relation_name, description, owner, settings, kind FROM zdm.job"
+                    " WHERE id = $1 AND database = $2",
+                    args) > 0;
+        if (found) {
+            job->id = id;
+            job->database = MyDatabaseId;
+            job->relation = oid_field(1);
+            job->relation_name = text_field(outer, 2);
+            job->description = text_field(outer, 3);
+            job->owner = oid_field(4);
+            job->settings = texts_field(outer, 5);
+            job->kind = text_field(outer, 6);
+        }
+    });
+    if (found) {
+        read_spec(id, job);
+    }
+    return found;
 }
 
 void tune(int64 id, const char *changes)

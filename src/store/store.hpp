@@ -38,6 +38,7 @@ struct Job {
     const char *path;      // keyset, ctid, striped; null: chosen when it starts
     const char *only_when; // may be null
     const char *window;    // may be null
+    bool verifies;         // changes nothing: rows that are not as set_clause would make them are its failed rows
     Limits limits;
 };
 
@@ -110,6 +111,8 @@ bool move(int64 id, const char *from, const char *to);
 
 // Reads what was asked for again: somebody has tuned it.
 void read_spec(int64 id, Job *job);
+// A job of this database as it was asked for. False: there is none.
+bool find(int64 id, Job *job);
 // Merges a JSON object into it.
 void tune(int64 id, const char *changes);
 

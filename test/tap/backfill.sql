@@ -105,6 +105,38 @@ SELECT zdm.backfill('plain', 'v = id::text') AS job \gset
 CALL zdm.wait(:job, '60s');
 SELECT is(rows_done, 10::bigint, 'rows that are right are not written') FROM zdm.jobs WHERE id = :job;
 
+-- zdm.verify
+UPDATE plain SET v = NULL, n = 0;
+SELECT zdm.backfill('plain', 'v = id::text', 'v IS NULL') AS job \gset
+SELECT throws_ok(format('SELECT zdm.verify(%s)', :job), '55000', NULL, 'zdm.verify of a job that has not ended') WHERE (SELECT state <> 'done' FROM zdm.jobs WHERE id = :job);
+CALL zdm.wait(:job, '60s');
+SELECT zdm.verify(:job) AS verifier \gset
+CALL zdm.wait(:verifier, '60s');
+SELECT row_eq(format('SELECT kind, state, rows_done, failed_rows FROM zdm.jobs WHERE id = %s', :verifier), ROW('backfill'::text, 'done'::text, 0::bigint, 0::bigint), 'what was filled is right');
+UPDATE plain SET v = 'spoilt' WHERE id IN (3, 300, 15000);
+SELECT zdm.verify(:job) AS verifier \gset
+CALL zdm.wait(:verifier, '60s');
+SELECT results_eq(format('SELECT key, message FROM zdm.failed_rows WHERE job = %s ORDER BY key::int', :verifier), $$VALUES ('3', 'the row is not as set_clause would make it'), ('300', 'the row is not as set_clause would make it'), ('15000', 'the row is not as set_clause would make it')$$, 'differences are reported');
+SELECT is(count(*), 3::bigint, 'and left alone') FROM plain WHERE v = 'spoilt';
+SELECT throws_ok(format('SELECT zdm.retry(%s)', :verifier), '55000', NULL, 'a report has nothing to retry');
+SELECT zdm.verify(:job, repair => true) AS verifier \gset
+CALL zdm.wait(:verifier, '60s');
+SELECT row_eq(format('SELECT state, rows_done, failed_rows FROM zdm.jobs WHERE id = %s', :verifier), ROW('done'::text, 3::bigint, 0::bigint), 'or repaired');
+SELECT is_empty($$SELECT 1 FROM plain WHERE v <> id::text$$, 'so that all is right');
+SELECT zdm.backfill('plain', 'n = n + 1') AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT throws_ok(format('SELECT zdm.verify(%s)', :job), '0A000', NULL, 'what counts cannot be verified');
+SELECT throws_ok('SELECT zdm.verify(123456789)', '42704', NULL, 'zdm.verify of an unknown job');
+SELECT zdm.backfill('keyless_too', 'b = a * 3') AS job \gset
+CALL zdm.wait(:job, '60s');
+UPDATE keyless_too SET b = 0 WHERE a = 77;
+SELECT zdm.verify(:job) AS verifier \gset
+CALL zdm.wait(:verifier, '60s');
+SELECT results_eq(format('SELECT a FROM keyless_too t JOIN zdm.failed_rows f ON f.key = t.ctid::text WHERE job = %s', :verifier), 'VALUES (77)', 'without a key, by place');
+SELECT zdm.verify(:job, true) AS verifier \gset
+CALL zdm.wait(:verifier, '60s');
+SELECT is(count(*), 3000::bigint, 'and repaired') FROM keyless_too WHERE b = a * 3;
+
 -- what the call refuses, at the call
 CREATE VIEW a_view AS SELECT * FROM plain;
 CREATE TABLE keyless (n int);
