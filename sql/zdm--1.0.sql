@@ -99,6 +99,15 @@ CREATE FUNCTION zdm.backfill(relation regclass, set_clause text, where_clause te
 COMMENT ON FUNCTION zdm.backfill(regclass, text, text, int, interval, interval, int, bigint, jsonb)
     IS 'starts a background job that updates every row of a table in short batches; returns its id';
 
+CREATE FUNCTION zdm.plan_backfill(relation regclass, set_clause text, where_clause text DEFAULT NULL,
+                                  batch_rows int DEFAULT NULL, batch_time interval DEFAULT NULL,
+                                  pause interval DEFAULT NULL, workers int DEFAULT 1,
+                                  max_failed_rows bigint DEFAULT 0, options jsonb DEFAULT '{}',
+                                  OUT item text, OUT value text) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'zdm_plan_backfill';
+COMMENT ON FUNCTION zdm.plan_backfill(regclass, text, text, int, interval, interval, int, bigint, jsonb)
+    IS 'what zdm.backfill with the same arguments would do; runs nothing';
+
 CREATE PROCEDURE zdm.wait(job bigint DEFAULT NULL, timeout interval DEFAULT NULL)
     LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_wait';
 COMMENT ON PROCEDURE zdm.wait(bigint, interval)

@@ -6,6 +6,7 @@
 extern "C" {
 #pragma GCC visibility push(default)
 PG_FUNCTION_INFO_V1(zdm_backfill);
+PG_FUNCTION_INFO_V1(zdm_plan_backfill);
 PG_FUNCTION_INFO_V1(zdm_wait);
 PG_FUNCTION_INFO_V1(zdm_pause);
 PG_FUNCTION_INFO_V1(zdm_resume);
@@ -23,7 +24,7 @@ void zdm_launcher_main(Datum) { zdm::jobs::launcher_main(); }
 
 void zdm_worker_main(Datum slot) { zdm::jobs::worker_main(DatumGetInt32(slot)); }
 
-Datum zdm_backfill(PG_FUNCTION_ARGS)
+static zdm::jobs::Backfill read_arguments(FunctionCallInfo fcinfo)
 {
     for (int i = 0; i < 2; i++) {
         if (PG_ARGISNULL(i)) {
@@ -42,7 +43,15 @@ Datum zdm_backfill(PG_FUNCTION_ARGS)
     asked.workers = PG_ARGISNULL(6) ? 1 : PG_GETARG_INT32(6);
     asked.max_failed_rows = PG_ARGISNULL(7) ? 0 : PG_GETARG_INT64(7);
     asked.options = PG_ARGISNULL(8) ? nullptr : PG_GETARG_JSONB_P(8);
-    PG_RETURN_INT64(zdm::jobs::backfill(asked));
+    return asked;
+}
+
+Datum zdm_backfill(PG_FUNCTION_ARGS) { PG_RETURN_INT64(zdm::jobs::backfill(read_arguments(fcinfo))); }
+
+Datum zdm_plan_backfill(PG_FUNCTION_ARGS)
+{
+    zdm::jobs::plan_backfill(read_arguments(fcinfo), fcinfo);
+    return Datum{0};
 }
 
 Datum zdm_wait(PG_FUNCTION_ARGS)

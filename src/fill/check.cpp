@@ -4,11 +4,16 @@
 #include "fill/tree.hpp"
 #include "pg/xact.hpp"
 
+#include <cmath>
+
 namespace zdm::fill
 {
 
 namespace
 {
+
+// Correlation with the heap from which on a key is good to walk along.
+constexpr double kFollows = 0.5;
 
 void check_kind(Relation relation)
 {
@@ -81,7 +86,33 @@ struct Asked {
                 "time, or a where_clause that the set_clause makes false."));
 }
 
-// True: this part must be walked along the heap.
+// How well the order of the key's first column follows the heap, from 0 to 1; 1 if nobody knows.
+double follows_heap(Relation relation, const Key &key)
+{
+    AttStatsSlot slot;
+    double correlation = 1;
+    HeapTuple tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(RelationGetRelid(relation)),
+                                      Int16GetDatum(key.columns[0]), BoolGetDatum(false));
+
+    if (!HeapTupleIsValid(tuple)) {
+        return correlation;
+    }
+    if (get_attstatsslot(&slot, tuple, STATISTIC_KIND_CORRELATION, InvalidOid, ATTSTATSSLOT_NUMBERS)) {
+        correlation = slot.nnumbers == 1 ? std::abs(slot.numbers[0]) : correlation;
+        free_attstatsslot(&slot);
+    }
+    ReleaseSysCache(tuple);
+    return correlation;
+}
+
+// Along such a key every batch would read pages all over a table that does not fit into memory.
+bool is_worth_the_heap(Relation relation, const Key &key)
+{
+    return RelationGetNumberOfBlocks(relation) > static_cast<BlockNumber>(NBuffers) / 2 &&
+           follows_heap(relation, key) < kFollows;
+}
+
+// True: this part is to be walked along the heap.
 bool check_part(const Asked &asked, Oid part)
 {
     Relation relation = table_open(part, AccessShareLock);
@@ -103,8 +134,10 @@ bool check_part(const Asked &asked, Oid part)
     } else {
         explain(plain_statement(clauses), key);
     }
-    const bool along_heap = wants_heap || key.count == 0;
-    if (along_heap) {
+    bool along_heap = wants_heap || key.count == 0;
+    if (!along_heap && asked.path == nullptr && is_worth_the_heap(relation, key)) {
+        along_heap = read_meaning(clauses, relation).repeatable;
+    } else if (along_heap) {
         const Meaning meaning = read_meaning(clauses, relation);
         if (asked.path != nullptr && !wants_heap) {
             refuse_without_key(relation);

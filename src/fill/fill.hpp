@@ -16,6 +16,14 @@ const char *check(Oid relation, const char *set_clause, const char *where_clause
 // set_clause gives another value the second time.
 const char *check_verifiable(Oid relation, const char *set_clause, const char *where_clause);
 
+// What a backfill would do: items with their values, in the order in which they are read.
+struct Say {
+    void (*tell)(void *to, const char *item, const char *value);
+    void *to;
+    void operator()(const char *item, const char *value) const { tell(to, item, value); }
+};
+void plan(const store::Job &job, const Say &say);
+
 // Runs body as the owner of a job, under the settings of its call.
 void as_asked(store::Job &job, void (*body)(void *job));
 

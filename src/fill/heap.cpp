@@ -134,6 +134,36 @@ Datum row_text(BlockNumber block, OffsetNumber offset)
     return PointerGetDatum(construct_array(texts, 2, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
+// What users read: its key if there is one, else its place.
+char *name_of(Work *work, Oid part, Datum row)
+{
+    const Key &key = work->statements.key;
+    Datum *items = nullptr;
+    int count_items = 0;
+    Oid type = TIDOID;
+    char *name = key_text(row);
+
+    if (key.count == 0) {
+        return name;
+    }
+    MemoryContext outer = CurrentMemoryContext;
+    deconstruct_array(DatumGetArrayTypeP(row), TEXTOID, -1, false, TYPALIGN_INT, &items, nullptr, &count_items);
+    Datum place = DirectFunctionCall1(tidin, CStringGetDatum(TextDatumGetCString(items[1])));
+    SPI_connect();
+    pg::spi_check(
+        SPI_execute_with_args(key_at_statement(clauses_of(work, part).table, key), 1, &type, &place, nullptr, true, 1));
+    if (SPI_processed == 1) {
+        Datum values[INDEX_MAX_KEYS];
+        for (int i = 0; i < key.count; i++) {
+            bool null = false;
+            values[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &null);
+        }
+        name = MemoryContextStrdup(outer, key_text(to_texts(key, values)));
+    }
+    SPI_finish();
+    return name;
+}
+
 void verify(Work *work, const Place *place, Datum *range, store::Progress *progress)
 {
     const ErrorData differs = difference();
@@ -148,7 +178,7 @@ void verify(Work *work, const Place *place, Datum *range, store::Progress *progr
         texts[i] = row_text(ItemPointerGetBlockNumber(pointer), ItemPointerGetOffsetNumber(pointer));
     }
     for (int i = 0; i < count; i++) {
-        store::remember_row(work->job.id, place->part, texts[i], key_text(texts[i]), &differs, false);
+        store::remember_row(work->job.id, place->part, texts[i], name_of(work, place->part, texts[i]), &differs, false);
         progress->failed_rows++;
     }
 }
@@ -163,7 +193,7 @@ void do_piece(Work *work, Place *place, int64 rows, const Order &order, Batch *d
 
     if (order.how == How::LeaveOut) {
         const Datum row = row_text(heap->block, first);
-        if (store::remember_row(work->job.id, place->part, row, key_text(row), order.error, true)) {
+        if (store::remember_row(work->job.id, place->part, row, name_of(work, place->part, row), order.error, true)) {
             ++(order.error == nullptr ? progress->skipped_rows : progress->failed_rows);
         }
     } else {
@@ -242,7 +272,8 @@ bool heap_sweep(Work *work, Relation part, const Order &order, Batch *done, stor
     const Oid oid = RelationGetRelid(part);
 
     if (order.how == How::LeaveOut) {
-        if (store::remember_row(work->job.id, oid, work->suspect, key_text(work->suspect), order.error, true)) {
+        if (store::remember_row(work->job.id, oid, work->suspect, name_of(work, oid, work->suspect), order.error,
+                                true)) {
             ++(order.error == nullptr ? progress->skipped_rows : progress->failed_rows);
         }
         return false;

@@ -272,6 +272,11 @@ char *heap_unlocked_statement(const Clauses &clauses)
     return sql.data;
 }
 
+char *key_at_statement(const char *table, const Key &key)
+{
+    return psprintf("SELECT %s FROM ONLY %s WHERE ctid = $1", key.names_list, table);
+}
+
 char *heap_left_statement(const Clauses &clauses)
 {
     StringInfoData sql;

@@ -32,6 +32,8 @@ char *one_statement(const Clauses &clauses, const Key &key);
 // Ranges of places in the heap: from $1 to before $2; striped: of these the rows whose place hashes to $4 of $3 + 1.
 char *heap_statement(const Clauses &clauses, bool striped);
 char *heap_unlocked_statement(const Clauses &clauses);
+// The key of the row at $1.
+char *key_at_statement(const char *table, const Key &key);
 // Up to $1 places of rows that are left anywhere but at $2; and the update of these, all or the unlocked.
 char *heap_left_statement(const Clauses &clauses);
 char *heap_these_statement(const Clauses &clauses, bool unlocked);

@@ -23,6 +23,7 @@ struct Backfill {
     Jsonb *options; // or null
 };
 int64 backfill(const Backfill &asked);
+void plan_backfill(const Backfill &asked, FunctionCallInfo call);
 
 // A job that compares every row with what another has made of it.
 int64 verify(int64 job, bool repair);

@@ -160,6 +160,33 @@ char *describe(const char *relation, const Backfill &asked)
                : psprintf("UPDATE %s SET %s WHERE %s", relation, asked.set_clause, asked.where_clause);
 }
 
+// What is asked for, checked as the caller.
+store::Job read_backfill(const Backfill &asked)
+{
+    store::Job job{};
+
+    check_numbers(asked);
+    const Options options = check_options(asked.options);
+    job.path = fill::check(asked.relation, asked.set_clause, asked.where_clause, options.path);
+    job.database = MyDatabaseId;
+    job.kind = "backfill";
+    job.relation = asked.relation;
+    job.relation_name = fill::qualified_name(asked.relation);
+    job.description = describe(job.relation_name, asked);
+    job.owner = GetUserId();
+    job.set_clause = asked.set_clause;
+    job.where_clause = asked.where_clause;
+    job.batch_rows = asked.batch_rows;
+    job.batch_ms = asked.batch_time == nullptr ? conf::current().batch_time_ms : milliseconds(asked.batch_time);
+    job.pause_ms = asked.pause == nullptr ? 0 : milliseconds(asked.pause);
+    job.max_failed_rows = asked.max_failed_rows;
+    job.workers = asked.workers;
+    job.only_when = options.only_when;
+    job.window = options.window;
+    job.limits = limits_of_session();
+    return job;
+}
+
 [[noreturn]] void unknown_job(int64 job)
 {
     ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no job " INT64_FORMAT, job),
@@ -245,33 +272,24 @@ int64 backfill(const Backfill &asked)
     PreventCommandIfReadOnly("zdm.backfill()");
     PreventCommandDuringRecovery("zdm.backfill()");
     require_board("zdm.backfill");
-    check_numbers(asked);
-    const Options options = check_options(asked.options);
-    const char *path = fill::check(asked.relation, asked.set_clause, asked.where_clause, options.path);
+    const int64 id = store::add(read_backfill(asked));
 
-    store::Job job{};
-    job.database = MyDatabaseId;
-    job.kind = "backfill";
-    job.relation = asked.relation;
-    job.relation_name = fill::qualified_name(asked.relation);
-    job.description = describe(job.relation_name, asked);
-    job.owner = GetUserId();
-    job.set_clause = asked.set_clause;
-    job.where_clause = asked.where_clause;
-    job.batch_rows = asked.batch_rows;
-    job.batch_ms = asked.batch_time == nullptr ? conf::current().batch_time_ms : milliseconds(asked.batch_time);
-    job.max_failed_rows = asked.max_failed_rows;
-    job.workers = asked.workers;
-    job.pause_ms = asked.pause == nullptr ? 0 : milliseconds(asked.pause);
-
-    job.path = path;
-    job.only_when = options.only_when;
-    job.window = options.window;
-    job.limits = limits_of_session();
-
-    const int64 id = store::add(job);
     look_after_commit();
     return id;
+}
+
+void plan_backfill(const Backfill &asked, FunctionCallInfo call)
+{
+    InitMaterializedSRF(call, 0);
+    const store::Job job = read_backfill(asked);
+
+    fill::plan(job, {[](void *to, const char *item, const char *value) {
+                         auto *result = static_cast<ReturnSetInfo *>(to);
+                         Datum values[] = {CStringGetTextDatum(item), CStringGetTextDatum(value)};
+                         bool nulls[] = {false, false};
+                         tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+                     },
+                     call->resultinfo});
 }
 
 void pause(int64 job) { move(job, "zdm.pause()", Steer::RelationOwnerToo, "{queued,running}", "paused"); }

@@ -104,7 +104,8 @@ Places failed_places(int64 job, Oid part)
     as_keeper([&](MemoryContext outer) {
         Args args;
         args.big(job).oid(part);
-        const uint64 rows = run("SELECT key FROM zdm.job_row WHERE job = $1 AND part = $2 AND state = 'failed'", args);
+        const uint64 rows =
+            run("SELECT place[2] FROM zdm.job_row WHERE job = $1 AND part = $2 AND state = 'failed'", args);
         places.texts = static_cast<char **>(MemoryContextAlloc(outer, sizeof(char *) * (rows + 1)));
         for (uint64 i = 0; i < rows; i++) {
             const char *key = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);

@@ -130,8 +130,9 @@ bool next_skipped(int64 job, LeftRow *row);
 void row_done(int64 id);
 void row_tried(int64 id);
 void row_failed(int64 id, const ErrorData *error);
+// Second texts of the places of failed rows.
 struct Places {
-    char **texts; // keys of the failed rows
+    char **texts;
     int count;
 };
 Places failed_places(int64 job, Oid part);

@@ -69,6 +69,20 @@ my $job = $node->safe_psql('postgres', q(SELECT zdm.backfill('k', 'v = a', optio
 until_true("SELECT state = 'done' FROM zdm.jobs WHERE id = $job", 'done');
 is(ask('SELECT count(*) FROM k WHERE v = a'), '5000', 'a table with a key');
 
+# One that is larger than the memory for it: then the heap's order is taken by itself. Failed rows are known by the key.
+$node->safe_psql('postgres', "ALTER SYSTEM SET shared_buffers = '1MB'");
+$node->restart;
+$node->safe_psql('postgres', 'ANALYZE k; CREATE TABLE l (id bigint PRIMARY KEY, a int, v int); INSERT INTO l SELECT g, g FROM generate_series(1, 30000) g; ANALYZE l');
+$node->safe_psql('postgres', 'INSERT INTO k (a) SELECT g FROM generate_series(5001, 30000) g; ANALYZE k');
+like(ask("SELECT value FROM zdm.plan_backfill('k', 'v = a + 1') WHERE item = 'path'"), qr/^striped/, 'a large table in another order than its key');
+like(ask("SELECT value FROM zdm.plan_backfill('k', 'v = v + 1') WHERE item = 'path'"), qr/^keyset/, 'but never for work that counts');
+like(ask("SELECT value FROM zdm.plan_backfill('l', 'v = a + 1') WHERE item = 'path'"), qr/^keyset/, 'nor where the key follows the heap');
+$job = $node->safe_psql('postgres', q(SELECT zdm.backfill('k', 'v = 1 / (a - 77)', max_failed_rows => 1)));
+until_true("SELECT state = 'done' FROM zdm.jobs WHERE id = $job", 'done');
+is(ask("SELECT a FROM k JOIN zdm.failed_rows f ON f.key = k.id::text WHERE job = $job"), '77', 'a failed row, by its key');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET shared_buffers');
+$node->restart;
+
 # Killed in the middle; written anew in the middle.
 fresh_table(20000);
 $job = $node->safe_psql('postgres', "SELECT zdm.backfill('t', 'n = n + 1, done = true', 'NOT done', batch_rows => 100, pause => '2ms')");

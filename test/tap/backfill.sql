@@ -137,6 +137,24 @@ SELECT zdm.verify(:job, true) AS verifier \gset
 CALL zdm.wait(:verifier, '60s');
 SELECT is(count(*), 3000::bigint, 'and repaired') FROM keyless_too WHERE b = a * 3;
 
+-- zdm.plan_backfill
+CREATE TABLE planned (id int PRIMARY KEY, ref int REFERENCES plain (id), n int);
+INSERT INTO planned SELECT g FROM generate_series(1, 1000) g;
+ANALYZE planned;
+CREATE FUNCTION idle() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN new; END$$;
+CREATE TRIGGER fires BEFORE UPDATE OF n ON planned FOR EACH ROW EXECUTE FUNCTION idle();
+CREATE TRIGGER does_not BEFORE UPDATE OF id ON planned FOR EACH ROW EXECUTE FUNCTION idle();
+SELECT results_eq($$SELECT item FROM zdm.plan_backfill('planned', 'n = n + 1, ref = 3')$$, ARRAY['statement', 'rows', 'path', 'batches', 'WAL', 'time', 'size now', 'growth', 'triggers', 'foreign keys checked', 'keys', 'throttles now', 'blockers now'], 'what a plan tells');
+SELECT results_eq($$SELECT value FROM zdm.plan_backfill('planned', 'n = n + 1, ref = 3') WHERE item IN ('rows', 'triggers', 'foreign keys checked', 'blockers now')$$, ARRAY['1000 of 1000', 'fires', 'planned_ref_fkey', 'none'], 'rows, triggers, foreign keys, blockers');
+SELECT matches(value, '^9[0-9] of 1000$|^10[0-9] of 1000$', 'rows under a condition') FROM zdm.plan_backfill('planned', 'n = 1', 'id <= 100') WHERE item = 'rows';
+SELECT matches(value, '^striped', 'the path asked for') FROM zdm.plan_backfill('planned', 'n = 1', options => '{"path": "striped"}') WHERE item = 'path';
+SELECT throws_ok($$SELECT zdm.plan_backfill('keyless_too', 'n = n + 1')$$, '0A000', NULL, 'what zdm.backfill would refuse');
+SELECT throws_ok($$SELECT zdm.plan_backfill('planned', 'n = nofun(1)')$$, '42883', NULL, 'or cannot do');
+BEGIN READ ONLY;
+SELECT isnt_empty($$SELECT zdm.plan_backfill('planned', 'n = n + 1', 'id > 3')$$, 'a plan writes nothing');
+ROLLBACK;
+SELECT is(count(*), 0::bigint, 'and starts no job') FROM zdm.jobs WHERE relation = 'fillings.planned';
+
 -- what the call refuses, at the call
 CREATE VIEW a_view AS SELECT * FROM plain;
 CREATE TABLE keyless (n int);
