@@ -60,8 +60,8 @@ SELECT twin('ALTER TABLE t ADD a serial') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
 SELECT twin('ALTER TABLE t ADD z no_such_type') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
-SELECT twin('ALTER TABLE t ADD z int NOT NULL') :run
-SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
+-- what PostgreSQL refuses only after it has its lock
+ALTER TABLE t ADD z int NOT NULL;
 SELECT twin('ALTER TABLE t ADD z int DEFAULT ''a''') :run
 SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
 SELECT twin('ALTER TABLE t ADD z int DEFAULT nothing') :run

@@ -160,7 +160,7 @@ SHOW deadlock_timeout;
 DROP EVENT TRIGGER before_ddl;
 DROP EVENT TRIGGER after_ddl;
 
-SET client_min_messages = warning;
+SET client_min_messages = error;
 DROP SCHEMA corners CASCADE;
 DROP ROLE regress_mallory;
 DROP EXTENSION citext;

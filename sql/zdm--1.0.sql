@@ -68,7 +68,10 @@ CREATE TABLE zdm.job_progress (
     crashes int NOT NULL DEFAULT 0,
     waiting_for text,
     sqlstate text,
-    error text
+    error text,
+    -- of a plan: apply, undo, finish
+    phase text,
+    cancelled boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
 
 -- Rows that a backfill left out of its batches: locked when it came by (skipped, to be visited again), or failed.
@@ -88,7 +91,30 @@ CREATE INDEX job_row_job_idx ON zdm.job_row (job, state, tries, id);
 
 REVOKE ALL ON TABLE zdm.job_row FROM PUBLIC;
 REVOKE ALL ON SEQUENCE zdm.job_row_id_seq FROM PUBLIC;
-REVOKE ALL ON TABLE zdm.job, zdm.job_progress FROM PUBLIC;
+
+-- The steps of a plan, with all that somebody else needs to go on in the place of a session that died.
+CREATE TABLE zdm.job_step (
+    job bigint NOT NULL,
+    step int NOT NULL,
+    phase text NOT NULL DEFAULT 'apply' CHECK (phase IN ('apply', 'undo', 'finish')),
+    state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'running', 'done', 'failed', 'undone')),
+    sql text NOT NULL,
+    spec text[] NOT NULL,
+    index oid,
+    invalid_before oid[] NOT NULL DEFAULT '{}',
+    started_at timestamptz,
+    finished_at timestamptz,
+    lock_wait_ms numeric,
+    lock_held_ms numeric,
+    attempts int NOT NULL DEFAULT 0,
+    error text,
+    PRIMARY KEY (job, step)
+) WITH (fillfactor = 50);
+
+-- Every guarded statement asks whether somebody's plan on its relations is to be waited for.
+CREATE INDEX job_relation_idx ON zdm.job (relation) WHERE kind = 'ddl';
+
+REVOKE ALL ON TABLE zdm.job, zdm.job_progress, zdm.job_step FROM PUBLIC;
 REVOKE ALL ON SEQUENCE zdm.job_id_seq FROM PUBLIC;
 
 CREATE FUNCTION zdm.backfill(relation regclass, set_clause text, where_clause text DEFAULT NULL,
@@ -164,12 +190,15 @@ CREATE VIEW zdm.progress AS
       FROM zdm.jobs WHERE state = 'running';
 COMMENT ON VIEW zdm.progress IS 'the running jobs with a bar, for \watch';
 
--- Backfills have no steps.
+CREATE FUNCTION zdm.visible_steps(OUT job bigint, OUT step int, OUT phase text, OUT state text, OUT sql text,
+                                  OUT started_at timestamptz, OUT finished_at timestamptz, OUT lock_wait_ms numeric,
+                                  OUT lock_held_ms numeric, OUT attempts int, OUT error text) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'zdm_visible_steps';
+COMMENT ON FUNCTION zdm.visible_steps() IS 'the steps of plans that the caller may see; use the view zdm.steps';
+
 CREATE VIEW zdm.steps AS
-    SELECT NULL::bigint AS job, NULL::int AS step, NULL::text AS phase, NULL::text AS state, NULL::text AS sql,
-           NULL::timestamptz AS started_at, NULL::timestamptz AS finished_at, NULL::numeric AS lock_wait_ms,
-           NULL::numeric AS lock_held_ms, NULL::int AS attempts, NULL::text AS error
-     WHERE false;
+    SELECT job, step, phase, state, sql, started_at, finished_at, lock_wait_ms, lock_held_ms, attempts, error
+      FROM zdm.visible_steps();
 COMMENT ON VIEW zdm.steps IS 'the steps of plans, one transaction each';
 
 CREATE FUNCTION zdm.visible_failed_rows(OUT job bigint, OUT key text, OUT sqlstate text, OUT message text,
@@ -186,9 +215,10 @@ CREATE FUNCTION zdm.uninstall_blockers(OUT job bigint, OUT kind text, OUT relati
     LANGUAGE sql VOLATILE PARALLEL UNSAFE
     BEGIN ATOMIC
         SELECT j.id, j.kind, j.relation, j.state,
-               pg_catalog.format('CALL zdm.rollback(%s)', j.id)
+               pg_catalog.format(CASE j.kind WHEN 'ddl' THEN 'SELECT zdm.cancel(%s)' ELSE 'CALL zdm.rollback(%s)' END, j.id)
           FROM zdm.jobs j
-         WHERE j.kind IN ('ddl', 'change') AND j.state IN ('queued', 'running', 'paused', 'ready', 'failed');
+         WHERE j.kind = 'ddl' AND j.state IN ('queued', 'running', 'paused')
+            OR j.kind = 'change' AND j.state IN ('queued', 'running', 'paused', 'ready', 'failed');
     END;
 COMMENT ON FUNCTION zdm.uninstall_blockers() IS 'open changes and plans, with the call that ends each; backfills end by themselves when the extension goes';
 

@@ -10,6 +10,11 @@ void define(bool preloaded);
 // zdm.mode = off: the one test on the way of every statement. Touches no catalog.
 bool off();
 
+// Single settings for the way of every query.
+int max_dml_rows();
+bool limits_lock_hold();
+core::Action action(core::Rule rule);
+
 // The settings of now.
 core::Settings current();
 

@@ -22,7 +22,14 @@ const config_enum_entry kModes[] = {
     {nullptr, 0, false},
 };
 
+const config_enum_entry kInTransaction[] = {
+    {"reject", static_cast<int>(core::InTransaction::Reject), false},
+    {"defer", static_cast<int>(core::InTransaction::Defer), false},
+    {nullptr, 0, false},
+};
+
 int mode = static_cast<int>(core::Mode::Rewrite);
+int in_transaction = static_cast<int>(core::InTransaction::Reject);
 char *rule_actions = nullptr;
 bool safety_assured = false;
 bool allow_safety_assured = true;
@@ -30,6 +37,9 @@ int lock_timeout_ms = 100;
 int lock_patience_ms = 60 * 1000;
 int long_transaction_ms = 1000;
 int instant_timeout_ms = 30 * 1000;
+int small_table_kb = 0;
+int max_lock_hold_ms = 0;
+int max_rows = 0;
 int batch_time_ms = 25;
 int max_replication_lag_kb = 16 * 1024;
 int max_replication_delay_ms = 5000;
@@ -172,6 +182,10 @@ void define(bool preloaded)
                              show_safety_assured);
     DefineCustomBoolVariable("zdm.allow_safety_assured", "Whether zdm.safety_assured may be used.", nullptr,
                              &allow_safety_assured, true, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+    DefineCustomEnumVariable(
+        "zdm.in_transaction", "What to do inside a transaction block where the safe form needs several transactions.",
+        "reject, or defer: what is instant is done now, the rest by a background job after commit.", &in_transaction,
+        static_cast<int>(core::InTransaction::Reject), kInTransaction, PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("zdm.lock_timeout",
                             "The longest one attempt may stand in lock queues where others wait behind it.", nullptr,
                             &lock_timeout_ms, 100, 1, INT_MAX, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
@@ -184,6 +198,17 @@ void define(bool preloaded)
     DefineCustomIntVariable("zdm.instant_timeout", "Limit for a step that should be instant, from its last lock on.",
                             "0 is no limit.", &instant_timeout_ms, 30 * 1000, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS,
                             nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("zdm.small_table_size", "Relations up to this size are treated as empty ones are.",
+                            "0: only those without pages. -1: not even those, as if every table were large. Lock "
+                            "limits count for all.",
+                            &small_table_kb, 0, -1, INT_MAX, PGC_SUSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("zdm.max_lock_hold",
+                            "How long a transaction that changed a table's schema may keep a lock that blocks others.",
+                            "Idle longer ends the session, a statement longer is cancelled. 0 is no limit.",
+                            &max_lock_hold_ms, 0, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("zdm.max_dml_rows",
+                            "UPDATE and DELETE of more rows, by the planner's estimate, are rule unbatched-dml.",
+                            "0 is no limit.", &max_rows, 0, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("zdm.batch_time", "What one batch of a backfill should take.", nullptr, &batch_time_ms, 25,
                             1, 60 * 1000, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("zdm.max_replication_lag",
@@ -208,6 +233,16 @@ void define(bool preloaded)
     MarkGUCPrefixReserved("zdm");
 }
 
+int max_dml_rows() { return max_rows; }
+
+bool limits_lock_hold() { return max_lock_hold_ms > 0; }
+
+core::Action action(core::Rule rule)
+{
+    const std::uint8_t wanted = overrides == nullptr ? kUnset : overrides->actions[static_cast<int>(rule)];
+    return wanted == kUnset ? core::row(rule).default_action : static_cast<Action>(wanted);
+}
+
 bool off() { return mode == static_cast<int>(core::Mode::Off); }
 
 core::Settings current()
@@ -217,10 +252,14 @@ core::Settings current()
     now.mode = static_cast<core::Mode>(mode);
     now.safety_assured = safety_assured && !is_used_up();
     now.allow_safety_assured = allow_safety_assured;
+    now.in_transaction = static_cast<core::InTransaction>(in_transaction);
     now.lock_timeout_ms = LockTimeout > 0 && LockTimeout < lock_timeout_ms ? LockTimeout : lock_timeout_ms;
     now.lock_patience_ms = lock_patience_ms;
     now.long_transaction_ms = long_transaction_ms;
     now.instant_timeout_ms = instant_timeout_ms;
+    now.small_table_bytes = small_table_kb < 0 ? -1 : static_cast<std::int64_t>(small_table_kb) * 1024;
+    now.max_lock_hold_ms = max_lock_hold_ms;
+    now.max_dml_rows = max_rows;
     now.batch_time_ms = batch_time_ms;
     now.max_replication_lag_kb = max_replication_lag_kb;
     now.max_replication_delay_ms = max_replication_delay_ms;
@@ -229,9 +268,7 @@ core::Settings current()
     now.run_jobs = run_jobs;
     now.max_workers = max_workers;
     for (int i = 0; i < core::kRuleCount; i++) {
-        const std::uint8_t wanted = overrides == nullptr ? kUnset : overrides->actions[i];
-        now.actions[i] =
-            wanted == kUnset ? core::row(static_cast<core::Rule>(i)).default_action : static_cast<Action>(wanted);
+        now.actions[i] = action(static_cast<core::Rule>(i));
     }
     return now;
 }

@@ -60,6 +60,9 @@ struct Draft {
     }
 };
 
+// What the safe form is does not depend on what the settings say about using it.
+Settings rewriting(const Settings &settings);
+
 // Whether this part runs by its safe plan and not as written.
 bool is_rewritten(const Settings &settings, const Part &part);
 
@@ -68,16 +71,30 @@ void probe_duplicates(Draft &draft, const Part &part);
 bool plan_new_columns(Draft &draft, const Settings &settings, const Statement &statement);
 void plan_column_end(Draft &draft, const Part &part);
 
+// What is to be done once types have changed, by `change`: it cannot be undone, but said.
+void plan_after_types(Draft &draft, const Settings &settings, const Statement &statement, Step &change);
+
 void plan_create_index(Draft &draft, const Part &part);
+// ATTACH PARTITION, and CREATE TABLE ... PARTITION OF beside a default partition that is not empty.
+void plan_proven(Draft &draft, const Settings &settings, const Part &part, std::string_view head);
+void plan_detach(Draft &draft, const Part &part);
 void plan_partitioned_index(Draft &draft, const Part &part);
+void plan_partitioned_key(Draft &draft, const Part &part, bool primary, std::string_view head);
+void plan_partitioned_foreign_key(Draft &draft, const Part &part, std::string_view head);
 // `primary`: PRIMARY KEY, else UNIQUE; over an index that is built first.
 void plan_key(Draft &draft, const Part &part, bool primary);
+// The index of a primary key that takes the place of another in the end.
+void plan_redefined_key(Draft &draft, const Part &part);
 void plan_drop_index(Draft &draft, const Part &part);
+void plan_refresh(Draft &draft, const Part &part);
+void plan_domain_check(Draft &draft, const Part &part);
 void plan_reindex(Draft &draft, const Part &part);
 
 // NOT NULL of all columns of the statement, in one scan.
 void plan_not_null(Draft &draft, const Settings &settings, const Statement &statement);
 void plan_check(Draft &draft, const Part &part, std::string_view head);
+Step &probe_foreign_key(Draft &draft, const Part &part);
 void plan_foreign_key(Draft &draft, const Part &part, std::string_view head);
+void plan_validate(Draft &draft, const Part &part, std::string_view head);
 
 } // namespace zdm::core

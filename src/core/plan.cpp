@@ -1,3 +1,4 @@
+#include "core/defer.hpp"
 #include "core/draft.hpp"
 
 namespace zdm::core
@@ -6,11 +7,15 @@ namespace zdm::core
 namespace
 {
 
-void plan_part(Draft &draft, const Part &part, const Statement &statement)
+void plan_part(Draft &draft, const Settings &settings, const Part &part, const Statement &statement)
 {
     switch (part.form) {
     case Form::CreateIndex:
         plan_create_index(draft, part);
+        if (!part.analyze.empty() && action_of(settings, Rule::AutoAnalyze) == Action::Rewrite) {
+            draft.act(StepKind::Long, part, Lock::ShareUpdateExclusive, Work::Instant,
+                      draft.text({"ANALYZE ", part.relation.name}));
+        }
         break;
     case Form::DropIndex:
         plan_drop_index(draft, part);
@@ -18,52 +23,108 @@ void plan_part(Draft &draft, const Part &part, const Statement &statement)
     case Form::Reindex:
         plan_reindex(draft, part);
         break;
+    case Form::Refresh:
+        plan_refresh(draft, part);
+        break;
+    case Form::DomainCheck:
+        plan_domain_check(draft, part);
+        break;
     case Form::AddForeignKey:
-        plan_foreign_key(draft, part, statement.head);
+        if (part.partitions.empty()) {
+            plan_foreign_key(draft, part, statement.head);
+        } else {
+            plan_partitioned_foreign_key(draft, part, statement.head);
+        }
         break;
     case Form::AddCheck:
         plan_check(draft, part, statement.head);
         break;
     case Form::AddUnique:
-        plan_key(draft, part, false);
+        if (part.partitions.empty()) {
+            plan_key(draft, part, false);
+        } else {
+            plan_partitioned_key(draft, part, false, statement.head);
+        }
+        break;
+    case Form::RedefineKey:
+        plan_redefined_key(draft, part);
         break;
     case Form::AddPrimaryKey:
         if (part.definition.empty()) {
             // USING INDEX: once its columns are NOT NULL it is instant as written.
             draft.act(StepKind::Instant, part, Lock::AccessExclusive, Work::Instant,
                       draft.text({statement.head, part.source}));
+        } else if (!part.partitions.empty()) {
+            plan_partitioned_key(draft, part, true, statement.head);
         } else {
             plan_key(draft, part, true);
         }
+        break;
+    case Form::Validate:
+        plan_validate(draft, part, statement.head);
+        break;
+    case Form::AttachPartition:
+    case Form::CreatePartition:
+        plan_proven(draft, settings, part, statement.head);
+        break;
+    case Form::DetachPartition:
+        plan_detach(draft, part);
         break;
     case Form::AddColumn:
         plan_column_end(draft, part);
         break;
     case Form::SetNotNull:
+    case Form::AlterType:
     case Form::Other:
         break;
     }
+}
+
+bool comes_last(const Settings &settings, const Part &part, bool columns_first)
+{
+    return part.form == Form::AlterType || part.form == Form::RedefineKey ||
+           (!is_rewritten(settings, part) && !(columns_first && part.form == Form::AddColumn));
 }
 
 // What is instant, and what cannot be undone, goes together and last.
 void plan_rest(Draft &draft, const Settings &settings, const Statement &statement, bool columns_first)
 {
     List<std::string_view> sources(draft.arena);
+    Text before(draft.arena);
+    Text after(draft.arena);
     const Part *first = nullptr;
 
     for (const Part &part : statement.parts) {
-        if (!is_rewritten(settings, part) && !(columns_first && part.form == Form::AddColumn)) {
-            sources.push(part.source);
-            first = first == nullptr ? &part : first;
+        if (!comes_last(settings, part, columns_first)) {
+            continue;
+        }
+        sources.push(part.form == Form::RedefineKey && is_rewritten(settings, part) ? part.finish : part.source);
+        first = first == nullptr || part.lock > first->lock ? &part : first;
+        if (is_rewritten(settings, part)) {
+            before << part.makes_room;
+            after << part.puts_back;
         }
     }
     if (first != nullptr) {
-        draft.act(StepKind::Instant, *first, first->lock, Work::Instant,
-                  draft.text({statement.head, draft.join(sources, ", ")}));
+        Step &step = draft.act(StepKind::Instant, *first, first->lock, Work::Instant,
+                               draft.text({before.str(), statement.head, draft.join(sources, ", "), after.str()}));
+        step.eager = true;
+        plan_after_types(draft, settings, statement, step);
     }
 }
 
 } // namespace
+
+Settings rewriting(const Settings &settings)
+{
+    Settings wanted = settings;
+
+    wanted.mode = Mode::Rewrite;
+    for (int i = 0; i < kRuleCount; i++) {
+        wanted.actions[i] = row(static_cast<Rule>(i)).rewritable ? Action::Rewrite : wanted.actions[i];
+    }
+    return wanted;
+}
 
 bool is_rewritten(const Settings &settings, const Part &part)
 {
@@ -72,7 +133,7 @@ bool is_rewritten(const Settings &settings, const Part &part)
 
 std::string_view name(Ruling ruling)
 {
-    constexpr std::string_view kNames[] = {"pass", "warn", "rewrite", "reject"};
+    constexpr std::string_view kNames[] = {"pass", "warn", "rewrite", "defer", "reject"};
     return kNames[static_cast<int>(ruling)];
 }
 
@@ -81,10 +142,16 @@ namespace
 
 Ruling ruling_of(const Settings &settings, const Part &part, bool in_block)
 {
-    if (!part.hazard) {
+    if (!part.hazard || (part.only_in_block && !in_block)) {
         return Ruling::Pass;
     }
     const Action action = action_of(settings, part.rule);
+    if (in_block && part.fine_in_block) {
+        return Ruling::Pass;
+    }
+    if (in_block && part.outside_only) {
+        return Ruling::Pass;
+    }
     if (action != Action::Allow && in_block && part.mild_in_block) {
         return Ruling::Warn;
     }
@@ -124,8 +191,9 @@ Verdict judge(Arena arena, const Settings &settings, const Statement &statement,
         }
     }
     if (verdict.ruling == Ruling::Rewrite && in_block && needs_own_transactions) {
-        verdict.ruling = Ruling::Reject;
-        verdict.needs_own_transactions = true;
+        const bool defers = settings.in_transaction == InTransaction::Defer && settings.max_workers > 0;
+        verdict.ruling = defers && deferred(arena, settings, statement).possible ? Ruling::Defer : Ruling::Reject;
+        verdict.needs_own_transactions = verdict.ruling == Ruling::Reject;
     }
     return verdict;
 }
@@ -138,7 +206,7 @@ Plan plan(Arena arena, const Settings &settings, const Statement &statement)
     plan_not_null(draft, settings, statement);
     for (const Part &part : statement.parts) {
         if (is_rewritten(settings, part)) {
-            plan_part(draft, part, statement);
+            plan_part(draft, settings, part, statement);
         }
     }
     if (!statement.head.empty()) {
@@ -166,15 +234,10 @@ std::string_view script(Arena arena, const Plan &plan)
 
 std::string_view safe_sql(Arena arena, const Settings &settings, const Statement &statement)
 {
-    Settings wanted = settings;
+    const Settings wanted = rewriting(settings);
     Text text(arena);
     bool all_have_plans = true;
 
-    // What the safe form is does not depend on what the settings say about using it.
-    wanted.mode = Mode::Rewrite;
-    for (int i = 0; i < kRuleCount; i++) {
-        wanted.actions[i] = row(static_cast<Rule>(i)).rewritable ? Action::Rewrite : wanted.actions[i];
-    }
     const auto has_plan = [&](const Part &part) { return !part.hazard || is_rewritten(wanted, part); };
     for (const Part &part : statement.parts) {
         all_have_plans = all_have_plans && has_plan(part);
@@ -204,12 +267,22 @@ std::string_view safe_sql(Arena arena, const Settings &settings, const Statement
     Text text(arena);
 
     for (const Part &finding : verdict.findings) {
+        if (finding.hint_is_whole && !finding.hint.empty() && action_of(settings, finding.rule) == Action::Reject) {
+            return finding.hint;
+        }
+    }
+    for (const Part &finding : verdict.findings) {
         for (const Part &part : statement.parts) {
             if (part.hazard && part.rule == finding.rule) {
                 return safe_sql(arena, settings, statement);
             }
         }
-        text << (text.empty() || finding.hint.empty() ? "" : "\n") << finding.hint;
+        // Several hazards of one statement share its SQL, if not the comment before it.
+        const std::size_t comment = finding.hint.starts_with("-- ") ? finding.hint.find('\n') + 1 : 0;
+        const std::string_view sql = part_of(finding.hint, comment, finding.hint.size() - comment);
+        if (text.str().find(sql) == std::string_view::npos) {
+            text << (text.empty() ? "" : "\n") << finding.hint;
+        }
     }
     return text.str();
 }

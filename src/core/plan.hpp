@@ -6,7 +6,7 @@
 namespace zdm::core
 {
 
-enum class Ruling : std::uint8_t { Pass, Warn, Rewrite, Reject };
+enum class Ruling : std::uint8_t { Pass, Warn, Rewrite, Defer, Reject };
 
 std::string_view name(Ruling ruling);
 
@@ -50,13 +50,19 @@ struct Step {
     Relation relation;
     List<Target> also; // further relations that it locks; those without OID are looked up by name when it runs
     Violation violation;
+    bool eager = false;          // Instant: stands on no step that is long, so that it may come first
+                                 // Probe: a VALIDATE that follows looks for the same, with the same words
     bool as_owner = false;       // Probe: runs functions that the table's owner has chosen
+    bool by_hand = false;        // cannot be undone: `undo` is for a person, should a later step fail
     bool only = false;           // locks the relation alone, not what is below it
     std::uint32_t partition = 0; // nothing is to be done once this one is gone, or no longer below the next
     std::uint32_t partition_of = 0;
-    bool own_name = false;     // makes an object under a name that we chose: taken meanwhile, another will do
-    std::string_view leftover; // Concurrent: bare name of an index; unless it is INVALID there is nothing to do
-    std::string_view builds;   // Concurrent: bare name of the index that must be valid afterwards
+    bool own_name = false;      // makes an object under a name that we chose: taken meanwhile, another will do
+    std::string_view leftover;  // Concurrent: bare name of an index; unless it is INVALID there is nothing to do
+    std::uint32_t detaches = 0; // Concurrent: a partition; failed half-way it is pending, and `finish` must come
+    std::string_view finish;    // before `undo`
+    std::string_view builds;    // Concurrent: bare name of the index that must be valid afterwards
+    std::string_view drops;     // Concurrent: bare name of the index that it drops; can be finished, not undone
 };
 
 struct Plan {

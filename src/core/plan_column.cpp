@@ -65,6 +65,7 @@ bool plan_new_columns(Draft &draft, const Settings &settings, const Statement &s
     Step &add =
         draft.columns.push(draft.step(StepKind::Instant, *any, Lock::AccessExclusive, Work::Instant, sql.str(),
                                       draft.text({statement.head, draft.join(names, ", ", "DROP COLUMN IF EXISTS ")})));
+    add.eager = true;
     add.also = partners;
     if (!keeps.empty()) {
         add.undo_unless = draft.text({"SELECT 1 FROM ", any->only ? "ONLY " : "", any->relation.name, " WHERE ",

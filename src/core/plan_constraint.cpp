@@ -36,7 +36,7 @@ void probe_null(Draft &draft, const Part &part, std::string_view column)
                 violation);
 }
 
-void probe_check(Draft &draft, const Part &part)
+Step &probe_check(Draft &draft, const Part &part)
 {
     Violation violation;
     violation.sqlstate = "23514";
@@ -44,14 +44,16 @@ void probe_check(Draft &draft, const Part &part)
     violation.message = draft.text({"check constraint \"", part.label, "\" of relation \"",
                                     part.below ? "%s" : part.relation.bare, "\" is violated by some row"});
     violation.names_relation = part.below;
-    draft.probe(
+    return draft.probe(
         part,
         draft.text({"SELECT ", subject(draft, part), from(draft, part), " WHERE NOT ", part.definition, " LIMIT 1"}),
         violation);
 }
 
+} // namespace
+
 // The query that PostgreSQL's own RI_Initial_Check runs.
-void probe_foreign_key(Draft &draft, const Part &part)
+Step &probe_foreign_key(Draft &draft, const Part &part)
 {
     Text sql(draft.arena);
     Text filled(draft.arena);
@@ -61,8 +63,9 @@ void probe_foreign_key(Draft &draft, const Part &part)
         sql << "CASE WHEN " << draft.join(part.columns, " OR ", "fk.", " IS NULL") << " THEN NULL ELSE ";
     }
     sql << "pg_catalog.concat_ws(', ', " << draft.join(part.columns, ", ", "fk.") << ")"
-        << (part.match_full && part.columns.count > 1 ? " END" : "") << " FROM ONLY " << part.relation.name
-        << " fk LEFT OUTER JOIN " << (part.only ? "ONLY " : "") << part.partner.name << " pk ON (";
+        << (part.match_full && part.columns.count > 1 ? " END" : "")
+        << (part.partitions.empty() ? " FROM ONLY " : " FROM ") << part.relation.name << " fk LEFT OUTER JOIN "
+        << (part.only ? "ONLY " : "") << part.partner.name << " pk ON (";
     for (std::uint32_t i = 0; i < part.columns.count; i++) {
         sql << (i == 0 ? "" : " AND ") << "pk." << part.partner_columns[i] << " " << part.equals[i] << " fk."
             << part.columns[i] << part.collations[i];
@@ -78,8 +81,11 @@ void probe_foreign_key(Draft &draft, const Part &part)
     violation.detail_prefix = draft.text({"Key (", unquoted_list(draft.arena, part.columns), ")=("});
     violation.detail_suffix = draft.text({") is not present in table \"", part.partner.bare, "\"."});
     violation.detail_if_null = "MATCH FULL does not allow mixing of null and nonnull key values.";
-    draft.probe(part, sql.str(), violation);
+    return draft.probe(part, sql.str(), violation);
 }
+
+namespace
+{
 
 void prove_and_set(Draft &draft, const Part &first, const List<std::string_view> &columns, std::string_view undo)
 {
@@ -91,13 +97,14 @@ void prove_and_set(Draft &draft, const Part &first, const List<std::string_view>
             probe_null(draft, first, column);
         }
     }
-    draft
-        .act(StepKind::Instant, first, Lock::AccessExclusive, Work::Instant,
-             draft.text({alter, "ADD CONSTRAINT ", first.name, " CHECK (",
-                         draft.join(columns, " AND ", "", first.composite ? " IS DISTINCT FROM NULL" : " IS NOT NULL"),
-                         ")", first.only ? " NO INHERIT" : "", " NOT VALID"}),
-             draft.text({alter, "DROP CONSTRAINT IF EXISTS ", first.name}))
-        .own_name = true;
+    Step &prove = draft.act(
+        StepKind::Instant, first, Lock::AccessExclusive, Work::Instant,
+        draft.text({alter, "ADD CONSTRAINT ", first.name, " CHECK (",
+                    draft.join(columns, " AND ", "", first.composite ? " IS DISTINCT FROM NULL" : " IS NOT NULL"), ")",
+                    first.only ? " NO INHERIT" : "", " NOT VALID"}),
+        draft.text({alter, "DROP CONSTRAINT IF EXISTS ", first.name}));
+    prove.own_name = true;
+    prove.eager = true;
     draft.act(StepKind::Long, first, Lock::ShareUpdateExclusive, Work::Scan,
               draft.text({alter, "VALIDATE CONSTRAINT ", first.name}));
     draft.act(StepKind::Instant, first, Lock::AccessExclusive, Work::Instant,
@@ -108,6 +115,7 @@ void plan_validated(Draft &draft, const Part &part, std::string_view head, Lock 
 {
     Step &add = draft.act(StepKind::Instant, part, lock, Work::Instant, draft.text({head, part.source, " NOT VALID"}),
                           draft.text({"ALTER TABLE ", part.relation.name, " DROP CONSTRAINT IF EXISTS ", part.name}));
+    add.eager = true;
     if (part.partner.oid != 0) {
         add.also.push({part.partner, lock});
     }
@@ -165,7 +173,7 @@ void plan_not_null(Draft &draft, const Settings &settings, const Statement &stat
 void plan_check(Draft &draft, const Part &part, std::string_view head)
 {
     if (part.probe) {
-        probe_check(draft, part);
+        probe_check(draft, part).eager = true;
     }
     plan_validated(draft, part, head, Lock::AccessExclusive);
 }
@@ -173,9 +181,15 @@ void plan_check(Draft &draft, const Part &part, std::string_view head)
 void plan_foreign_key(Draft &draft, const Part &part, std::string_view head)
 {
     if (part.probe) {
-        probe_foreign_key(draft, part);
+        probe_foreign_key(draft, part).eager = true;
     }
     plan_validated(draft, part, head, Lock::ShareRowExclusive);
+}
+
+// In a transaction of its own, which holds no other lock.
+void plan_validate(Draft &draft, const Part &part, std::string_view head)
+{
+    draft.act(StepKind::Long, part, Lock::ShareUpdateExclusive, Work::Scan, draft.text({head, part.source}));
 }
 
 } // namespace zdm::core

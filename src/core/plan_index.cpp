@@ -72,10 +72,27 @@ void plan_key(Draft &draft, const Part &part, bool primary)
               draft.text({"ALTER TABLE ", part.relation.name, " DROP CONSTRAINT IF EXISTS ", part.name}));
 }
 
+void plan_redefined_key(Draft &draft, const Part &part)
+{
+    Part index = part;
+
+    if (part.probe) {
+        index.label = part.constraint;
+        probe_duplicates(draft, index);
+        index.label = part.label;
+    }
+    index.unique = true;
+    index.only = false;
+    index.probe = false;
+    plan_create_index(draft, index);
+}
+
 void plan_drop_index(Draft &draft, const Part &part)
 {
-    draft.act(StepKind::Concurrent, part, Lock::ShareUpdateExclusive, Work::Instant,
-              draft.text({"DROP INDEX CONCURRENTLY ", part.qualified}));
+    draft
+        .act(StepKind::Concurrent, part, Lock::ShareUpdateExclusive, Work::Instant,
+             draft.text({"DROP INDEX CONCURRENTLY ", part.qualified}))
+        .drops = part.label;
 }
 
 void plan_reindex(Draft &draft, const Part &part)

@@ -93,6 +93,7 @@ enum class Rule : std::uint8_t {
     SetTablespace,
     SetLoggedUnlogged,
     SetAccessMethod,
+    SetExpression,
     Cluster,
     VacuumFull,
     RefreshMatviewBlocking,

@@ -26,11 +26,19 @@ enum class Form : std::uint8_t {
     CreateIndex,
     DropIndex,
     Reindex,
+    Refresh,
+    DomainCheck,
     AddForeignKey,
     AddCheck,
     SetNotNull,
+    AlterType, // cannot be undone: runs last
     AddUnique,
     AddPrimaryKey,
+    RedefineKey, // a primary key instead of the one that the same statement drops; `finish` is its command in the end
+    Validate,    // scans under a lock that blocks nobody, unless a stronger one is held already
+    AttachPartition,
+    DetachPartition,
+    CreatePartition,
 };
 
 // A table below a partitioned one, and the index there that is to become a part of the new one.
@@ -44,6 +52,18 @@ struct Partition {
     bool partitioned = false;      // has partitions of its own
     bool attached = false;         // already a part
 };
+
+// A CHECK that is to prove what a scan would show.
+struct Proof {
+    Relation relation;
+    std::string_view name;       // quoted
+    std::string_view definition; // with its brackets
+    std::string_view message;    // PostgreSQL's own for a row that breaks it; %s: the relation
+    bool below = false;          // rows of children and partitions count too
+    bool probe = true;           // such a row may be looked for first
+};
+
+struct Statement;
 
 // One command of a statement: ALTER TABLE has several, everything else one.
 struct Part {
@@ -72,11 +92,19 @@ struct Part {
     List<std::string_view> equals;          // FOREIGN KEY: operator of each pair, OPERATOR(pg_catalog.=)
     List<std::string_view> nullable;        // SET NOT NULL, PRIMARY KEY: columns that are to be proven NOT NULL
     List<Partition> partitions;             // of a partitioned table, each behind its parent
+    List<Proof> proofs;                     // to be made valid before it runs, and dropped with it
+    List<const Statement *> before;         // to be carried out before it, each by its own plan
+    List<Target> also;                      // further locks of the last step
     std::string_view proof_name;            // for the CHECK that proves it, quoted
     std::string_view first;                 // ADD COLUMN to be filled: the statements that add it
     std::string_view fill;                  // the call that starts the job that fills it
     std::string_view stop_fill;             // what stops that job
     std::string_view finish;                // what is to be done once it is filled and NOT NULL, or empty
+    std::string_view makes_room;            // change of type: what makes room for it in its own transaction
+    std::string_view constraint;            // RedefineKey: its name, unquoted; `label` is the index's until then
+    std::string_view puts_back;             // and what is put back
+    List<std::string_view> validate;        // constraints that came back NOT VALID, quoted
+    std::string_view analyze;               // what to ANALYZE in the end
     std::string_view keeps;                 // ADD COLUMN: condition of rows for whose sake undo must leave the column
     bool unique = false;
     bool nulls_equal = false; // NULLS NOT DISTINCT
@@ -90,7 +118,10 @@ struct Part {
     bool probe = true;          // whether rows that break it can and may be looked for
     bool after_add = false;     // concerns a column that the same statement adds
     bool mild_in_block = false; // in a transaction block its hazard is worth a warning, no more
+    bool fine_in_block = false; // in a transaction block it is no hazard: what is safer cannot run there
+    bool outside_only = false;  // PostgreSQL itself refuses it in a transaction block
     bool runs_in_block = false; // its plan is one transaction, and may be the user's
+    bool only_in_block = false; // a hazard in a transaction block alone
 };
 
 struct Statement {

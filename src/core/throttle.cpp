@@ -113,7 +113,7 @@ std::string_view describe(Arena arena, const Fact &fact)
         case Signal::ReplicationLag:
         case Signal::SlotLag:
         case Signal::ArchiverBacklog:
-            return size_text(arena, static_cast<std::uint64_t>(fact.value));
+            return pretty_size(arena, static_cast<std::uint64_t>(fact.value));
         case Signal::ReplicationDelay:
         case Signal::SlotDelay:
         case Signal::SynchronousWait:

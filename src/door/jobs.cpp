@@ -16,6 +16,7 @@ PG_FUNCTION_INFO_V1(zdm_tune);
 PG_FUNCTION_INFO_V1(zdm_verify);
 PG_FUNCTION_INFO_V1(zdm_visible_jobs);
 PG_FUNCTION_INFO_V1(zdm_visible_failed_rows);
+PG_FUNCTION_INFO_V1(zdm_visible_steps);
 void zdm_launcher_main(Datum arg);
 void zdm_worker_main(Datum slot);
 #pragma GCC visibility pop
@@ -112,6 +113,12 @@ Datum zdm_visible_jobs(PG_FUNCTION_ARGS)
 Datum zdm_visible_failed_rows(PG_FUNCTION_ARGS)
 {
     zdm::jobs::list_failed_rows(fcinfo);
+    return Datum{0};
+}
+
+Datum zdm_visible_steps(PG_FUNCTION_ARGS)
+{
+    zdm::jobs::list_steps(fcinfo);
     return Datum{0};
 }
 }

@@ -142,7 +142,7 @@ const char *count_text(double number) { return psprintf("%.0f", std::ceil(number
 
 const char *bytes_text(double bytes)
 {
-    return pg::cstring(core::size_text(pg::arena(CurrentMemoryContext), static_cast<uint64>(bytes)));
+    return pg::cstring(core::pretty_size(pg::arena(CurrentMemoryContext), static_cast<uint64>(bytes)));
 }
 
 const char *path_text(const char *path, const Sums &sums)

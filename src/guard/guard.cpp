@@ -1,8 +1,13 @@
 #include "pg/postgres.hpp"
 
 #include "conf/conf.hpp"
+#include "guard/assurance.hpp"
+#include "guard/at_commit.hpp"
 #include "guard/guard.hpp"
-#include "guard/renames.hpp"
+#include "guard/hold.hpp"
+#include "guard/query.hpp"
+#include "guard/record.hpp"
+#include "guard/tell.hpp"
 #include "inspect/inspect.hpp"
 #include "pg/compat.hpp"
 #include "pg/memory.hpp"
@@ -10,14 +15,13 @@
 #include "pg/syntax.hpp"
 #include "pg/xact.hpp"
 #include "run/run.hpp"
+#include "store/store.hpp"
 
 namespace zdm::guard
 {
 
 namespace
 {
-
-bool use_up_at_end = false;
 
 // PostgreSQL refuses most DDL in a read-only transaction, but not the kind that only rewrites what is there.
 bool will_be_refused(const pg::UtilityCall &call)
@@ -55,15 +59,34 @@ struct Passage {
     run::Patience patience;
     inspect::Finding finding;
     core::Verdict verdict;
+    core::Footprint footprint;
     bool judged_later;
 };
+
+// By what the transaction has done before. CREATE TABLE is one with several foreign keys by itself.
+void judge_in_transaction(Passage &passage)
+{
+    const Node *utility = passage.call.planned->utilityStmt;
+    core::Statement &statement = passage.finding.statement;
+
+    passage.footprint = core::Footprint(passage.arena);
+    if ((!passage.in_block && !IsA(utility, CreateStmt)) || (passage.finding.aside && !IsA(utility, CreateStmt))) {
+        return;
+    }
+    passage.footprint = inspect::footprint(passage.arena, passage.settings, utility, statement);
+    core::judge_shape(passage.arena, record(passage.arena), passage.footprint, &statement);
+    for (const core::Part &note : statement.notes) {
+        passage.finding.aside =
+            passage.finding.aside && core::action_of(passage.settings, note.rule) == core::Action::Allow;
+    }
+}
 
 // Looks and judges; waits for relations that somebody holds against readers.
 void look(Passage &passage)
 {
     for (;;) {
-        passage.finding = inspect::facts(passage.arena, passage.call.planned->utilityStmt, passage.text,
-                                         passage.location, passage.call.query, inspect::Purpose::Guard);
+        passage.finding = inspect::facts(passage.arena, passage.settings, passage.call.planned->utilityStmt,
+                                         passage.text, passage.location, passage.call.query, inspect::Purpose::Guard);
         if (passage.finding.busy.relation.oid == InvalidOid) {
             break;
         }
@@ -74,113 +97,66 @@ void look(Passage &passage)
         }
         run::wait_to_look(passage.settings, passage.patience, passage.finding.busy, !passage.in_block);
     }
+    judge_in_transaction(passage);
     passage.verdict =
         core::judge(passage.arena, passage.settings, passage.finding.statement, passage.in_block, passage.assured);
 }
 
-void log_assurance(const Passage &passage)
+Judged judged(const Passage &passage)
 {
-    ereport(LOG, (errmsg("zdm.safety_assured used by role \"%s\", application \"%s\"",
-                         GetUserNameFromId(GetUserId(), false), application_name == nullptr ? "" : application_name),
-                  errdetail_log("Statement: %s", pg::cstring(passage.text))));
+    return {passage.arena,    &passage.settings, &passage.finding.statement, &passage.verdict, passage.text,
+            passage.in_block, passage.assured};
 }
 
-// safety_assured counts for this statement, and if it came by SET for no other.
-void take_assurance(Passage &passage)
-{
-    if (!passage.settings.safety_assured) {
-        return;
-    }
-    if (!passage.settings.allow_safety_assured) {
-        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("zdm.safety_assured cannot be used here"),
-                        errdetail("zdm.allow_safety_assured is off."),
-                        errhint("RESET zdm.safety_assured, or ask a superuser.")));
-    }
-    passage.assured = true;
-}
-
-void use_up_assurance(const Passage &passage)
-{
-    if (!passage.assured) {
-        return;
-    }
-    log_assurance(passage);
-    if (!conf::safety_assured_is_single_use()) {
-        return;
-    }
-    if (passage.in_block) {
-        use_up_at_end = true;
-    } else {
-        conf::use_up_safety_assured();
-    }
-}
-
-void warn(const Passage &passage)
-{
-    const core::Statement &statement = passage.finding.statement;
-    core::Settings rewriting = passage.settings;
-    core::Verdict would;
-    const bool watching = passage.settings.mode == core::Mode::Warn;
-
-    if (!statement.warning.empty()) {
-        pg::report(WARNING, pg::kWarned, {statement.warning, "", ""});
-    }
-    if (watching) {
-        rewriting.mode = core::Mode::Rewrite;
-        would = core::judge(passage.arena, rewriting, statement, passage.in_block, passage.assured);
-    }
-    if (!passage.verdict.weaker.empty() && passage.verdict.ruling != core::Ruling::Reject) {
-        core::Verdict weaker;
-        weaker.findings = passage.verdict.weaker;
-        weaker.weaker = core::List<core::Part>(passage.arena);
-        pg::report(WARNING, pg::kWarned, core::warned(passage.arena, passage.settings, statement, weaker, nullptr),
-                   passage.text);
-    }
-    if (passage.verdict.ruling == core::Ruling::Warn) {
-        pg::report(
-            WARNING, pg::kWarned,
-            core::warned(passage.arena, passage.settings, statement, passage.verdict, watching ? &would : nullptr),
-            passage.text);
-    }
-}
-
-[[noreturn]] void reject(const Passage &passage)
-{
-    const core::Statement &statement = passage.finding.statement;
-
-    if (passage.verdict.needs_own_transactions) {
-        pg::report(ERROR, "25001",
-                   core::needs_own_transactions(passage.arena, passage.settings, statement, passage.verdict));
-    }
-    pg::report(ERROR, pg::kRejected, core::rejected(passage.arena, passage.settings, statement, passage.verdict));
-    pg_unreachable();
-}
-
-// Whether all that speaks against the statement is a rename of a table in a transaction that may yet make up for it.
-bool can_wait_for_commit(const Passage &passage)
+// Whether all that speaks against the statement may yet be made up for in its transaction block.
+bool all_can_wait(const Passage &passage)
 {
     for (const core::Part &part : passage.verdict.findings) {
-        if (part.rule != core::Rule::RenameTable) {
+        if (!can_wait_for_commit(part)) {
             return false;
         }
     }
-    return passage.in_block && passage.verdict.ruling == core::Ruling::Reject;
+    return passage.in_block &&
+           (passage.verdict.ruling == core::Ruling::Reject || passage.verdict.ruling == core::Ruling::Warn);
 }
 
-void judge_at_commit(Passage &passage)
+// Each relation by itself: one of them may be made up for.
+void wait_with_all(const Passage &passage, const core::Verdict *would)
 {
-    const core::Statement &statement = passage.finding.statement;
-    const core::Report report = core::rejected(passage.arena, passage.settings, statement, passage.verdict);
+    for (const core::Part &part : passage.verdict.findings) {
+        const core::Statement &statement = passage.finding.statement;
+        const bool reject = passage.verdict.ruling == core::Ruling::Reject;
+        core::Verdict one = passage.verdict;
+        one.findings = core::List<core::Part>(passage.arena);
+        one.findings.push(part);
+        one.weaker = core::List<core::Part>(passage.arena);
+        wait_for_commit(part, reject ? ERROR : WARNING,
+                        reject ? core::rejected(passage.arena, passage.settings, statement, one)
+                               : core::warned(passage.arena, passage.settings, statement, one, would),
+                        passage.text);
+    }
+}
 
-    note_rename(statement.relation.oid, report.message, report.detail, report.hint);
-    passage.judged_later = true;
+// What can wait for the end of the block is said there.
+void say(const Passage &passage)
+{
+    const bool later = passage.verdict.ruling == core::Ruling::Warn && all_can_wait(passage);
+
+    warn(judged(passage), later);
+    if (later && passage.settings.mode == core::Mode::Warn) {
+        const core::Verdict would = would_be(judged(passage));
+        wait_with_all(passage, &would);
+    } else if (later) {
+        wait_with_all(passage, nullptr);
+    }
 }
 
 // Under the locks: is it still the statement that was judged?
 bool still_holds(Passage &passage)
 {
-    const inspect::Finding now = inspect::facts(passage.arena, passage.call.planned->utilityStmt, passage.text,
-                                                passage.location, passage.call.query, inspect::Purpose::Guard);
+    const inspect::Finding now =
+        inspect::facts(passage.arena, passage.settings, passage.call.planned->utilityStmt, passage.text,
+                       passage.location, passage.call.query, inspect::Purpose::Guard);
     const core::Verdict verdict =
         core::judge(passage.arena, passage.settings, now.statement, passage.in_block, passage.assured);
 
@@ -196,6 +172,11 @@ bool run_as_written(Passage &passage)
         if (!with->assured && !with->judged_later && !still_holds(*with)) {
             return false;
         }
+        if (with->in_block) {
+            // Held from now on, however long the statement takes.
+            note_holds(with->footprint);
+            limit_hold();
+        }
         pg::run_next(with->call);
         return true;
     };
@@ -208,6 +189,33 @@ bool run_as_written(Passage &passage)
         return true;
     }
     return run::climb(passage.settings, passage.patience, statement.targets, statement.commits, body, &passage);
+}
+
+// What is instant now, in the user's transaction; the rest as a job that exists if it commits.
+bool defer(Passage &passage)
+{
+    const core::Statement statement = passage.finding.statement;
+    const core::Deferral split = core::deferred(passage.arena, passage.settings, statement);
+    const run::Body still_deferred = [](void *arg) {
+        auto *with = static_cast<Passage *>(arg);
+        look(*with);
+        return with->verdict.ruling == core::Ruling::Defer;
+    };
+    core::Plan whole = split.now;
+
+    if (!split.now.steps.empty() &&
+        !run::do_now(passage.settings, passage.patience, split.now, still_deferred, &passage)) {
+        return false;
+    }
+    for (const core::Step &step : split.later.steps) {
+        whole.steps.push(step);
+    }
+    const bool known = statement.relation.oid != InvalidOid;
+    const int64 job = store::add_plan({statement.relation.oid, known ? pg::cstring(statement.relation.name) : nullptr,
+                                       pg::cstring(statement.text), &whole, split.now.steps.count, true});
+    store::announce_after_commit();
+    pg::report(NOTICE, pg::kRewritten, core::put_off(passage.arena, statement, passage.verdict, split, job));
+    return true;
 }
 
 bool blocks_anybody(const core::Statement &statement)
@@ -224,19 +232,29 @@ bool carry_out(Passage &passage)
 {
     const core::Statement &statement = passage.finding.statement;
 
-    warn(passage);
+    if (passage.verdict.ruling != core::Ruling::Reject && passage.settings.mode != core::Mode::Warn &&
+        run::await_plans(passage.settings, passage.patience, statement, passage.in_block)) {
+        return false;
+    }
+    say(passage);
     switch (passage.verdict.ruling) {
     case core::Ruling::Reject:
-        if (!can_wait_for_commit(passage)) {
-            reject(passage);
+        if (!all_can_wait(passage)) {
+            reject(judged(passage));
         }
-        judge_at_commit(passage);
+        wait_with_all(passage, nullptr);
+        passage.judged_later = true;
         break;
     case core::Ruling::Rewrite: {
         const core::Plan plan = core::plan(passage.arena, passage.settings, statement);
         pg::report(NOTICE, pg::kRewritten, core::rewritten(passage.arena, statement, passage.verdict, plan));
-        return run::execute(passage.settings, plan, static_cast<MemoryContext>(passage.arena.owner));
+        if (passage.in_block) {
+            return run::execute_in_block(passage.settings, passage.patience, plan);
+        }
+        return run::execute(passage.settings, plan, statement, static_cast<MemoryContext>(passage.arena.owner));
     }
+    case core::Ruling::Defer:
+        return defer(passage);
     case core::Ruling::Pass:
     case core::Ruling::Warn:
         break;
@@ -254,23 +272,27 @@ bool carry_out(Passage &passage)
     return run_as_written(passage);
 }
 
-void at_transaction_end(XactEvent event, void *arg)
+void at_transaction_event(XactEvent event, void *)
 {
-    renames_at_transaction_event(event);
-    if (use_up_at_end && (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)) {
-        use_up_at_end = false;
-        conf::use_up_safety_assured();
-    }
+    at_commit_transaction_event(event);
+    hold_at_transaction_event(event);
+    record_at_transaction_event(event);
+    assurance_at_transaction_event(event);
+}
+
+void at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *)
+{
+    at_commit_subtransaction_event(event, mine, parent);
+    record_at_subtransaction_event(event, mine, parent);
+    hold_at_subtransaction_event(event);
 }
 
 } // namespace
 
 void install()
 {
-    RegisterXactCallback([](XactEvent event, void *arg) { at_transaction_end(event, arg); }, nullptr);
-    RegisterSubXactCallback([](SubXactEvent event, SubTransactionId mine, SubTransactionId parent,
-                               void *arg) { renames_at_subtransaction_event(event, mine, parent); },
-                            nullptr);
+    RegisterXactCallback(at_transaction_event, nullptr);
+    RegisterSubXactCallback(at_subtransaction_event, nullptr);
 }
 
 bool guarded() { return !conf::off() && OidIsValid(get_extension_oid("zdm", true)); }
@@ -282,7 +304,7 @@ bool process(const pg::UtilityCall &call)
     }
     Passage passage{};
     passage.settings = conf::current();
-    if (is_restore(passage.settings)) {
+    if (is_restore(passage.settings) || !inspect::concerns(passage.settings, call.planned->utilityStmt)) {
         return false;
     }
 
@@ -301,7 +323,9 @@ bool process(const pg::UtilityCall &call)
     passage.text = inspect::source_of(passage.arena, call.planned, passage.call.query, &passage.location);
     passage.patience = run::begin(passage.settings);
 
-    take_assurance(passage);
+    passage.assured = is_assured(passage.settings);
+    warn_of_hold();
+    busy_while(passage.in_block ? mine : nullptr);
     look(passage);
     if (passage.finding.aside) {
         const bool restarted = passage.patience.attempts > 0 && !passage.in_block;
@@ -312,9 +336,19 @@ bool process(const pg::UtilityCall &call)
         MemoryContextDelete(mine);
         return restarted;
     }
-    use_up_assurance(passage);
+    if (passage.assured) {
+        use_up_assurance(passage.text, passage.in_block);
+    }
     while (!carry_out(passage)) {
         look(passage);
+    }
+    if (passage.in_block) {
+        if (passage.finding.statement.opaque) {
+            inspect::add_all_held(passage.arena, passage.settings, &passage.footprint);
+        }
+        note_holds(passage.footprint);
+        note_deeds(passage.footprint);
+        limit_hold();
     }
     MemoryContextSwitchTo(before);
     MemoryContextDelete(mine);

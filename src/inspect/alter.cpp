@@ -2,6 +2,7 @@
 #include "pg/postgres.hpp"
 
 #include "inspect/forms.hpp"
+#include "inspect/notes.hpp"
 #include "inspect/tokens.hpp"
 #include "pg/compat.hpp"
 #include "pg/memory.hpp"
@@ -33,6 +34,14 @@ Pieces cut(Case &c, const AlterTableStmt *stmt)
     pieces.sources = split(c.arena, c.text, tokens, first);
     pieces.found = static_cast<int>(pieces.sources.count) == list_length(stmt->cmds);
     return pieces;
+}
+
+// These concern the parent, the partition and the default partition; the others are not even looked at.
+bool is_about_partition(const AlterTableStmt *stmt)
+{
+    const auto type = linitial_node(AlterTableCmd, stmt->cmds)->subtype;
+
+    return type == AT_AttachPartition || type == AT_DetachPartition || type == AT_DetachPartitionFinalize;
 }
 
 bool is_concurrent_detach(const AlterTableCmd *cmd)
@@ -223,7 +232,12 @@ void validate(Case &c, Relation rel, const Look &look, const AlterTableStmt *stm
         ReleaseSysCache(tuple);
     }
     const core::Lock whole = lock_of(AlterTableGetLockLevel(stmt->cmds));
-    if (validated || look.empty || !core::blocks_others(whole)) {
+    if (validated || look.empty) {
+        return;
+    }
+    part->form = HeapTupleIsValid(tuple) ? core::Form::Validate : part->form;
+    part->name = quoted(c, cmd->name);
+    if (!core::blocks_others(whole)) {
         return;
     }
     part->hazard = true;
@@ -268,6 +282,9 @@ core::Part blank_part(Case &c, const Look &look, const AlterTableStmt *stmt, Alt
 void inspect_command(Case &c, Relation rel, Relation future, const Look &look, const AlterTableStmt *stmt,
                      AlterTableCmd *cmd, const Pieces &pieces, core::Part *part, core::List<core::Part> *further)
 {
+    if (cmd->subtype == AT_AddConstraint && redefine_key(c, future, look, stmt, castNode(Constraint, cmd->def), part)) {
+        return;
+    }
     if (refuse_entangled(c, look, stmt, cmd, pieces, part)) {
         return;
     }
@@ -292,6 +309,12 @@ void inspect_command(Case &c, Relation rel, Relation future, const Look &look, c
         part->name = quoted(c, cmd->name);
         alter_type(c, rel, look, cmd, part);
         break;
+    case AT_AttachPartition:
+        attach_partition(c, rel, castNode(PartitionCmd, cmd->def), part);
+        break;
+    case AT_DetachPartition:
+        detach_partition(c, rel, castNode(PartitionCmd, cmd->def), part);
+        break;
     case AT_ValidateConstraint:
         validate(c, rel, look, stmt, cmd, pieces, part);
         break;
@@ -307,7 +330,9 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
     core::Statement &statement = c.out->statement;
     Look look;
 
-    if (!look_at(c, stmt->relation, &look) || look.catalog || !look.owned) {
+    const bool deep = !is_about_partition(stmt);
+
+    if (!look_at(c, stmt->relation, &look, deep) || look.catalog || !look.owned) {
         c.out->aside = true;
         return;
     }
@@ -329,7 +354,7 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
 
     statement.relation = look.relation;
     statement.head = c.concat({"ALTER TABLE ", stmt->relation->inh ? "" : "ONLY ", look.relation.name, " "});
-    want(c, look, whole, stmt->relation->inh);
+    want(c, look, whole, stmt->relation->inh && deep);
     with_relation(c, look.oid, [&](Relation rel) {
         const Relation future = is_table ? future_of(rel, stmt) : rel;
         ListCell *cell = nullptr;
@@ -342,6 +367,10 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
             if (is_table) {
                 want_partners(c, rel, cmd);
                 inspect_command(c, rel, future, look, stmt, cmd, pieces, &part, &further);
+                note_command(c, rel, look, stmt, cmd, pieces.found ? pieces.sources[i] : "", part.hazard);
+            }
+            if (!part.hazard) {
+                keep_elsewhere(c, rel, look, stmt, cmd, &part);
             }
             statement.waits_long = statement.waits_long || is_concurrent_detach(cmd);
             statement.commits = statement.commits || is_concurrent_detach(cmd);

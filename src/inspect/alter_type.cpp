@@ -26,22 +26,6 @@ std::string_view type_name(Case &c, Oid type, int32 typmod)
     return pg::keep(c.arena, format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN));
 }
 
-void change_type_hint(Case &c, const Look &look, std::string_view column, std::string_view type, core::Part *part)
-{
-    const std::string_view bare = core::unquoted(c.arena, column);
-    const std::string_view fresh = quoted(c, pg::cstring(c.concat({bare, "__new"})));
-    part->hint = c.concat({"SELECT zdm.change_type(", quote_literal_cstr(pg::cstring(look.relation.name)), ", ",
-                           quote_literal_cstr(pg::cstring(bare)), ", ", quote_literal_cstr(pg::cstring(type)), kNotYet,
-                           "ALTER TABLE ", look.relation.name, " ADD COLUMN ", fresh, " ", type,
-                           "; keep it equal with a trigger; fill it with zdm.backfill; ",
-                           "then swap the two names in one short transaction"});
-}
-
-} // namespace
-
-namespace
-{
-
 // ATColumnChangeRequiresRewrite: whether the planned conversion does anything but hand the value on.
 bool converts(Node *expression, AttrNumber column)
 {
@@ -113,6 +97,128 @@ bool index_survives(Relation index, AttrNumber column, Oid type, Oid collation)
     return true;
 }
 
+// Of that column, or of any.
+bool has_extended_statistics(Oid relation, AttrNumber column)
+{
+    Relation catalog = table_open(StatisticExtRelationId, AccessShareLock);
+    ScanKeyData key;
+    bool found = false;
+
+    ScanKeyInit(&key, Anum_pg_statistic_ext_stxrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
+    SysScanDesc scan = systable_beginscan(catalog, StatisticExtRelidIndexId, true, nullptr, 1, &key);
+    for (HeapTuple row = systable_getnext(scan); HeapTupleIsValid(row); row = systable_getnext(scan)) {
+        const auto *form = reinterpret_cast<Form_pg_statistic_ext>(GETSTRUCT(row));
+        const bool data = SearchSysCacheExists2(STATEXTDATASTXOID, ObjectIdGetDatum(form->oid), BoolGetDatum(false)) ||
+                          SearchSysCacheExists2(STATEXTDATASTXOID, ObjectIdGetDatum(form->oid), BoolGetDatum(true));
+        for (int i = 0; data && i < form->stxkeys.dim1; i++) {
+            found = found || column == InvalidAttrNumber || form->stxkeys.values[i] == column;
+        }
+    }
+    systable_endscan(scan);
+    table_close(catalog, AccessShareLock);
+    return found;
+}
+
+// The expression of USING over a row called new; empty if there is none.
+std::string_view using_words(Case &c, Relation rel, const Look &look, const ColumnDef *definition, AttrNumber column)
+{
+    if (definition->raw_default == nullptr) {
+        return "";
+    }
+    ParseState *state = make_parsestate(nullptr);
+    state->p_sourcetext = c.query;
+    addNSItemToQuery(state, addRangeTableEntryForRelation(state, rel, AccessShareLock, nullptr, false, true), false,
+                     true, true);
+    Node *value = transformExpr(state, copy_node(definition->raw_default), EXPR_KIND_ALTER_COL_TRANSFORM);
+    assign_expr_collations(state, value);
+    return pg::keep(c.arena, deparse_expression(value, deparse_context_for("new", look.oid), true, false));
+}
+
+// For the sake of another column whose type the same statement changes.
+bool comes_back_already(Case &c, std::string_view constraint)
+{
+    for (const core::Part &part : c.out->statement.parts) {
+        for (const std::string_view other : part.validate) {
+            if (other == constraint) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+// Valid CHECKs over the column would be checked again: they come back NOT VALID, and are validated afterwards.
+void keep_checks(Case &c, Relation rel, const Look &look, AttrNumber column, core::Part *part)
+{
+    Relation constraints = table_open(ConstraintRelationId, AccessShareLock);
+    core::Text before(c.arena);
+    core::Text after(c.arena);
+    ScanKeyData key;
+    bool inherited = false;
+
+    part->validate = core::List<std::string_view>(c.arena);
+    ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(look.oid));
+    SysScanDesc scan = systable_beginscan(constraints, ConstraintRelidTypidNameIndexId, true, nullptr, 1, &key);
+    for (HeapTuple row = systable_getnext(scan); HeapTupleIsValid(row); row = systable_getnext(scan)) {
+        const auto *form = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(row));
+        if (form->contype != CONSTRAINT_CHECK || !form->convalidated || !constrains(row, constraints, column)) {
+            continue;
+        }
+        const std::string_view name = quoted(c, NameStr(form->conname));
+        if (comes_back_already(c, name)) {
+            continue;
+        }
+        const char *comment = GetComment(form->oid, ConstraintRelationId, 0);
+        inherited = inherited || form->coninhcount > 0 || (look.has_children && !form->connoinherit);
+        before << c.out->statement.head << "DROP CONSTRAINT " << name << "; ";
+        after << "; " << c.out->statement.head << "ADD CONSTRAINT " << name << " "
+              << text_to_cstring(DatumGetTextPP(DirectFunctionCall1(pg_get_constraintdef, ObjectIdGetDatum(form->oid))))
+              << " NOT VALID";
+        if (comment != nullptr) {
+            after << "; COMMENT ON CONSTRAINT " << name << " ON " << look.relation.name << " IS "
+                  << quote_literal_cstr(comment);
+        }
+        part->validate.push(name);
+    }
+    systable_endscan(scan);
+    table_close(constraints, AccessShareLock);
+    if (part->validate.empty()) {
+        return;
+    }
+    refuse(part, core::Rule::AlterColumnTypeCheckRecheck, core::Work::Scan, "");
+    part->makes_room = before.str();
+    part->puts_back = after.str();
+    part->rewritable = !inherited;
+    if (inherited) {
+        part->reason = "Children inherit a CHECK over it.";
+        part->hint = reviewed(c, c.text);
+        part->hint_is_whole = true;
+    }
+}
+
+// Statistics of the column, or of several with it, go with any change of type.
+void keep_statistics(Case &c, const Look &look, AttrNumber column, core::Part *part)
+{
+    const bool own =
+        SearchSysCacheExists3(STATRELATTINH, ObjectIdGetDatum(look.oid), Int16GetDatum(column), BoolGetDatum(false)) ||
+        SearchSysCacheExists3(STATRELATTINH, ObjectIdGetDatum(look.oid), Int16GetDatum(column), BoolGetDatum(true));
+
+    if (!own && !has_extended_statistics(look.oid, column)) {
+        return;
+    }
+    // ANALYZE of some columns cannot make statistics of others with them.
+    const bool common = has_extended_statistics(look.oid, InvalidAttrNumber);
+    part->analyze = common ? std::string_view("*") : part->name;
+    if (part->hazard) {
+        return;
+    }
+    refuse(
+        part, core::Rule::AlterColumnTypeStatsLost, core::Work::Instant,
+        c.concat({"ANALYZE ", look.relation.name, common ? "" : " (", common ? "" : part->name, common ? ";" : ");"}));
+    part->rewritable = true;
+    part->mild_in_block = true;
+}
+
 } // namespace
 
 void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cmd, core::Part *part)
@@ -123,11 +229,12 @@ void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cm
     Oid type = InvalidOid;
     int32 typmod = -1;
 
-    if (column <= 0 || look.empty) {
+    part->form = core::Form::AlterType;
+    if (column <= 0 || forbidden(c, look, column, part)) {
         return;
     }
     const FormData_pg_attribute *attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
-    if (pg::is_virtual(attr)) {
+    if (look.empty || pg::is_virtual(attr)) {
         return; // stored nowhere, and in no index
     }
     typenameTypeIdAndMod(nullptr, definition->typeName, &type, &typmod);
@@ -159,7 +266,7 @@ void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cm
     if (converts(value, column)) {
         refuse(part, core::Rule::AlterColumnTypeRewrite, core::Work::Rewrite, "");
         part->reason = c.concat({"Column ", part->name, " from ", from, " to ", to, " rewrites every row."});
-        change_type_hint(c, look, part->name, to, part);
+        part->hint = change_type_by_hand(c, rel, look, column, to, using_words(c, rel, look, definition, column));
         return;
     }
     foreach (cell, RelationGetIndexList(rel)) {
@@ -167,9 +274,14 @@ void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cm
             if (!index_survives(index, column, type, collation) && !part->hazard) {
                 refuse(part, core::Rule::AlterColumnTypeIndexRebuild, core::Work::IndexBuild, "");
                 part->reason = c.concat({"Index ", qualified(c, RelationGetRelid(index)), " would be rebuilt."});
-                change_type_hint(c, look, part->name, to, part);
+                part->hint =
+                    change_type_by_hand(c, rel, look, column, to, using_words(c, rel, look, definition, column));
             }
         });
+    }
+    if (!part->hazard) {
+        keep_checks(c, rel, look, column, part);
+        keep_statistics(c, look, column, part);
     }
 }
 

@@ -74,8 +74,9 @@ void add_exclusion(Case &c, core::Part *part)
     part->hazard = true;
     part->rule = core::Rule::AddExcludeBlocking;
     part->work = core::Work::IndexBuild;
-    part->hint = c.concat({"CREATE TABLE a copy with the constraint, fill it, and swap the names; or, in a "
-                           "maintenance window, SET zdm.safety_assured = on"});
+    part->hint = c.concat({"-- Without the lock only in a new table, filled and swapped. In a maintenance window:\n",
+                           reviewed(c, c.text)});
+    part->hint_is_whole = true;
 }
 
 } // namespace
@@ -183,7 +184,9 @@ void add_constraint(Case &c, Relation rel, const Look &look, Constraint *constra
         ConstraintNameIsUsed(CONSTRAINT_RELATION, RelationGetRelid(rel), constraint->conname)) {
         return; // PostgreSQL's own error
     }
-    if (look.empty || constraint->skip_validation) {
+    // A small table may yet reference a large one, which the check reads as well.
+    const bool two_sides = constraint->contype == CONSTR_FOREIGN && look.relation.bytes > 0;
+    if ((look.empty && !two_sides) || constraint->skip_validation) {
         return;
     }
     switch (constraint->contype) {
@@ -258,18 +261,10 @@ void set_not_null(Case &c, Relation rel, const Look &look, const char *column, c
     part->rewritable = true;
 }
 
-bool proven_not_null(Relation rel, AttrNumber column)
+List *valid_checks(Relation rel)
 {
-    // As NotNullImpliedByRelConstraints in tablecmds.c does.
-    const FormData_pg_attribute *attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
     const TupleConstr *constraints = RelationGetDescr(rel)->constr;
-    NullTest *test = makeNode(NullTest);
     List *known = NIL;
-
-    test->arg = reinterpret_cast<Expr *>(makeVar(1, column, attr->atttypid, attr->atttypmod, attr->attcollation, 0));
-    test->nulltesttype = IS_NOT_NULL;
-    test->argisrow = false;
-    test->location = -1;
 
     for (int i = 0; constraints != nullptr && i < constraints->num_check; i++) {
         if (!constraints->check[i].ccvalid) {
@@ -280,7 +275,21 @@ bool proven_not_null(Relation rel, AttrNumber column)
         expression = reinterpret_cast<Node *>(canonicalize_qual(reinterpret_cast<Expr *>(expression), true));
         known = list_concat(known, make_ands_implicit(reinterpret_cast<Expr *>(expression)));
     }
-    return predicate_implied_by(list_make1(test), known, true);
+    return known;
+}
+
+bool proven_not_null(Relation rel, AttrNumber column)
+{
+    // As NotNullImpliedByRelConstraints in tablecmds.c does.
+    const FormData_pg_attribute *attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
+    NullTest *test = makeNode(NullTest);
+
+    test->arg = reinterpret_cast<Expr *>(makeVar(1, column, attr->atttypid, attr->atttypmod, attr->attcollation, 0));
+    test->nulltesttype = IS_NOT_NULL;
+    test->argisrow = false;
+    test->location = -1;
+
+    return predicate_implied_by(list_make1(test), valid_checks(rel), true);
 }
 
 } // namespace zdm::inspect

@@ -172,28 +172,28 @@ std::string_view no_fill_because(Case &c, const Look &look, Relation rel)
     return why;
 }
 
+std::string_view filled_by_hand(Case &c, const Look &look, const core::Part &part, std::string_view obstacle)
+{
+    const bool by_key = obstacle.find("key") == std::string_view::npos;
+
+    if (by_key) {
+        return c.concat(
+            {obstacle.empty() ? "" : "-- fires the table's triggers for each row\n", part.fill, ";\nCALL zdm.wait();"});
+    }
+    return c.concat({"-- again and again, until it says UPDATE 0\nUPDATE ", look.relation.name, " SET ", part.name,
+                     " = DEFAULT WHERE ctid = ANY (ARRAY(SELECT ctid FROM ", look.relation.name, " WHERE ",
+                     is_null(c, part.name, part.composite), " LIMIT 10000));"});
+}
+
 std::string_view fill_by_hand(Case &c, const Look &look, const core::Part &part, std::string_view obstacle,
                               bool not_null)
 {
-    const bool by_key = obstacle.find("key") == std::string_view::npos;
-    const std::string_view null = is_null(c, part.name, part.composite);
     core::Text sql(c.arena);
 
-    if (part.rewritable && obstacle.empty()) {
+    if (part.rewritable) {
         return "";
     }
-    if (part.fill.empty()) {
-        return "";
-    }
-    sql << part.first << ";\n";
-    if (by_key) {
-        sql << (obstacle.empty() ? "" : "-- fires the table's triggers for each row\n") << part.fill
-            << ";\nCALL zdm.wait();";
-    } else {
-        sql << "-- again and again, until it says UPDATE 0\nUPDATE " << look.relation.name << " SET " << part.name
-            << " = DEFAULT WHERE ctid = ANY (ARRAY(SELECT ctid FROM " << look.relation.name << " WHERE " << null
-            << " LIMIT 10000));";
-    }
+    sql << part.first << ";\n" << filled_by_hand(c, look, part, obstacle);
     if (not_null) {
         sql << "\n" << alter_column(c, look, part.name) << " SET NOT NULL;";
     }

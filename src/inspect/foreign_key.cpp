@@ -116,9 +116,9 @@ bool is_key(Case &c, Relation partner, List *numbers)
 }
 
 // False if PostgreSQL will refuse the constraint before it scans.
-bool match_columns(Case &c, Relation rel, Relation partner, const Constraint *constraint, core::Part *part)
+bool match_columns(Case &c, Relation rel, Relation partner, const Constraint *constraint, core::Part *part, List **keys)
 {
-    List *numbers = NIL;
+    List *&numbers = *keys;
     ListCell *cell = nullptr;
 
     if (!referenced_columns(c, constraint, partner, part, &numbers) ||
@@ -171,12 +171,14 @@ char *foreign_key_name(Case &c, Relation rel, const Constraint *constraint)
 void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part)
 {
     Look partner;
+    List *keys = NIL;
     bool sound = false;
 
-    if (constraint->pktable == nullptr || !look_at(c, constraint->pktable, &partner)) {
+    if (constraint->pktable == nullptr || !look_at(c, constraint->pktable, &partner) || (look.empty && partner.empty)) {
         return;
     }
-    with_relation(c, partner.oid, [&](Relation other) { sound = match_columns(c, rel, other, constraint, part); });
+    with_relation(c, partner.oid,
+                  [&](Relation other) { sound = match_columns(c, rel, other, constraint, part, &keys); });
     if (!sound) {
         return;
     }
@@ -197,13 +199,12 @@ void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constr
         // Measured on 18.6: a period covered in part only passes VALIDATE, and is refused by the plain statement.
         part->rewritable = false;
         part->reason = "VALIDATE CONSTRAINT misses rows that break a FOREIGN KEY with PERIOD.";
-        part->hint = "In a maintenance window, SET zdm.safety_assured = on";
+        part->hint = c.concat({"-- In a maintenance window:\n", reviewed(c, c.text)});
+        part->hint_is_whole = true;
     } else if (look.relkind == RELKIND_PARTITIONED_TABLE) {
         part->rule = core::Rule::AddFkPartitioned;
-        part->rewritable = false;
-        part->hint = c.concat({"For each partition of ", look.relation.name, ": ALTER TABLE partition ", part->source,
-                               " NOT VALID; ALTER TABLE partition VALIDATE CONSTRAINT ", part->name,
-                               "; and at the end the statement itself, which then reuses them without a scan"});
+        with_relation(c, partner.oid,
+                      [&](Relation other) { partitions_to_reference(c, rel, other, constraint, keys, part); });
     }
 }
 

@@ -5,9 +5,6 @@
 namespace zdm::inspect
 {
 
-// Behind a call that a hint names.
-inline constexpr std::string_view kNotYet = "); -- this version does not have it yet; by hand: ";
-
 void alter_table(Case &c, const AlterTableStmt *stmt);
 void create_index(Case &c, const IndexStmt *stmt);
 void drop(Case &c, const DropStmt *stmt);
@@ -15,9 +12,30 @@ void drop_index(Case &c, const DropStmt *stmt);
 void reindex(Case &c, const ReindexStmt *stmt);
 void cluster(Case &c, const Node *utility);
 void vacuum(Case &c, const VacuumStmt *stmt);
+void refresh(Case &c, const RefreshMatViewStmt *stmt);
+void alter_domain(Case &c, const AlterDomainStmt *stmt);
+void move_all(Case &c, const AlterTableMoveAllStmt *stmt);
+// A command of ALTER TABLE that would copy the relation.
+void keep_elsewhere(Case &c, Relation rel, const Look &look, const AlterTableStmt *stmt, const AlterTableCmd *cmd,
+                    core::Part *part);
 void rename(Case &c, const RenameStmt *stmt);
 // Everything that is instant but locks against others.
 void other(Case &c, const Node *utility);
+// Hazards beside those of locks; see notes.hpp.
+void take_notes(Case &c, const Node *utility);
+
+// Whether a row of pg_constraint is about the column.
+bool constrains(HeapTuple constraint, Relation catalog, AttrNumber column);
+// Whether something that depends on the column forbids a change of its type; then `part` says what, and what to do.
+bool forbidden(Case &c, const Look &look, AttrNumber column, core::Part *part);
+// A change of type in steps that a person can paste. `using_new`: the expression over a row called new, or empty.
+std::string_view change_type_by_hand(Case &c, Relation rel, const Look &look, AttrNumber column, std::string_view type,
+                                     std::string_view using_new);
+
+std::string_view rename_column_by_hand(Case &c, Relation rel, const Look &look, AttrNumber column,
+                                       const char *new_name);
+// The grants of a relation, for another one.
+std::string_view grants(Case &c, Oid relation, std::string_view to);
 
 // Constraint parts of ALTER TABLE. `part` comes with source, relation and lock.
 void add_constraint(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
@@ -50,6 +68,7 @@ std::string_view stop_fill_call(Case &c, const Look &look, std::string_view colu
 std::string_view no_fill_because(Case &c, const Look &look, Relation rel);
 std::string_view fill_by_hand(Case &c, const Look &look, const core::Part &part, std::string_view obstacle,
                               bool not_null);
+std::string_view filled_by_hand(Case &c, const Look &look, const core::Part &part, std::string_view obstacle);
 std::string_view generated_by_hand(Case &c, const NewColumn &where, std::string_view column, Oid type, int32 typmod,
                                    const Constraint *generated);
 std::string_view domain_by_hand(Case &c, const Look &look, std::string_view column, Oid domain, std::string_view value);
@@ -75,6 +94,10 @@ void add_foreign_key(Case &c, Relation rel, const Look &look, Constraint *constr
 void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, core::Part *part);
 void add_key_using_index(Case &c, Relation rel, const Look &look, const Constraint *constraint, core::Part *part);
 
+// ADD PRIMARY KEY beside a DROP CONSTRAINT of the one that is there. False if it is no such thing.
+bool redefine_key(Case &c, Relation rel, const Look &look, const AlterTableStmt *stmt, Constraint *constraint,
+                  core::Part *part);
+
 // The name the statement gives, or the one PostgreSQL would choose; the words then say it.
 void name_it(Case &c, core::Part *part, const char *given, const char *chosen);
 // For part->nullable: a free name for the CHECK that proves it, and what undoes SET NOT NULL.
@@ -86,6 +109,17 @@ std::string_view bracket(Case &c, std::string_view source, std::string_view keyw
 // Whether valid constraints of the table prove that the column holds no NULL, as the server's own prover decides.
 bool proven_not_null(Relation rel, AttrNumber column);
 
+// The validated CHECKs of the table, as the prover wants them.
+List *valid_checks(Relation rel);
+
+// ALTER TABLE ... ATTACH or DETACH PARTITION. `rel` is the parent.
+void attach_partition(Case &c, Relation rel, const PartitionCmd *cmd, core::Part *part);
+void detach_partition(Case &c, Relation rel, const PartitionCmd *cmd, core::Part *part);
+// CREATE TABLE ... PARTITION OF.
+void create_partition(Case &c, const CreateStmt *stmt);
+// What the partition lacks of its parent's indexes and foreign keys, as statements in part->before.
+void what_attach_would_add(Case &c, Relation parent, Relation child, core::Part *part);
+
 // Whether a SELECT of ours would be allowed and see every row.
 bool may_select(Oid relation);
 // The same of its owner, as whom the keys of an index are computed.
@@ -94,9 +128,12 @@ bool owner_may_select(Oid relation);
 // The name PostgreSQL would choose for an index over these columns ("key", "idx"; "pkey" for null columns).
 char *choose_index_name(const char *table, Oid schema, List *columns, const char *label, bool constraint);
 
-// CREATE INDEX on a partitioned table: what each partition lacks, in part->partitions. False if PostgreSQL will refuse
-// it, or if another session holds one of them (then c.busy()).
-bool partitions_to_index(Case &c, Relation rel, const IndexStmt *analyzed, core::Part *part);
+// An index or a key of a partitioned table: what each partition lacks, in part->partitions. False if PostgreSQL will
+// refuse it, or if another session holds one of them (then c.busy()).
+bool partitions_to_index(Case &c, Relation rel, const IndexStmt *analyzed, bool constraint, core::Part *part);
+// ADD FOREIGN KEY on a partitioned table: the partitions that lack it. `keys`: the referenced columns.
+void partitions_to_reference(Case &c, Relation rel, Relation partner, const Constraint *constraint, List *keys,
+                             core::Part *part);
 
 // CREATE INDEX over an existing one that a failed build left behind: its qualified name, or empty.
 bool is_leftover(Case &c, Oid index, const Look &table, const IndexStmt *wanted);

@@ -4,6 +4,7 @@
 #include "inspect/forms.hpp"
 #include "inspect/tokens.hpp"
 #include "pg/compat.hpp"
+#include "pg/limits.hpp"
 #include "pg/memory.hpp"
 
 namespace zdm::inspect
@@ -46,6 +47,8 @@ void describe_keys(Case &c, Relation rel, const IndexStmt *analyzed, core::Part 
                                     ? quoted(c, key->name)
                                     : pg::keep(c.arena, deparse_expression(key->expr, context, false, false));
         part->key_names.push(text);
+        // Without statistics of what it computes the planner will not know what it is good for.
+        part->analyze = key->name == nullptr && !analyzed->concurrent ? std::string_view("*") : part->analyze;
         if (key->collation != NIL) {
             const Oid collation = get_collation_oid(key->collation, false);
             text = c.concat({text, " COLLATE ", generate_collation_name(collation)});
@@ -211,8 +214,9 @@ void classify_index(Case &c, const IndexStmt *stmt, const Look &look, core::Part
         part->rule = core::Rule::CicIfNotExistsInvalid;
         part->reason = c.concat({"Index ", part->qualified, " is left over from a failed build."});
     } else {
-        part->hazard = !stmt->concurrent && !look.empty;
-        part->rule = core::Rule::CreateIndexBlocking;
+        part->hazard = (!stmt->concurrent || pg::may_time_out()) && !look.empty;
+        part->rule = stmt->concurrent ? core::Rule::CicShortTimeout : core::Rule::CreateIndexBlocking;
+        part->outside_only = stmt->concurrent;
     }
 }
 
@@ -254,7 +258,7 @@ void create_index(Case &c, const IndexStmt *stmt)
         if (part.hazard && part.rule == core::Rule::CreateIndexPartitioned) {
             part.below = true;
             part.rewritable = !part.definition.empty();
-            part.hazard = partitions_to_index(c, rel, analyzed, &part);
+            part.hazard = partitions_to_index(c, rel, analyzed, false, &part);
         }
     });
     statement.parts.push(part);
@@ -293,7 +297,8 @@ bool drop_one(Case &c, const DropStmt *stmt, const RangeVar *name, bool *hidden)
     part.rewritable = stmt->behavior != DROP_CASCADE && !stmt->concurrent && look.relkind == RELKIND_INDEX &&
                       !look.partition && !table.hidden;
     if (!table.hidden && !stmt->concurrent) {
-        want(c, table, part.lock, false);
+        // Of a partitioned index there is no CONCURRENTLY: it locks all partitions, and follows the lock rules.
+        want(c, table, part.lock, look.relkind == RELKIND_PARTITIONED_INDEX);
         want(c, look, part.lock, false);
     }
     statement.relation = table.relation;
@@ -355,7 +360,7 @@ bool reindex_one(Case &c, const ReindexStmt *stmt, core::Part *part, std::string
         if (is_exclusion(get_index_constraint(look.oid))) {
             part->rewritable = false;
             part->reason = "An exclusion constraint's index cannot be rebuilt concurrently.";
-            part->hint = c.concat({"SET zdm.safety_assured = on; ", c.text, "; in a maintenance window"});
+            part->hint = c.concat({"-- In a maintenance window:\n", reviewed(c, c.text)});
         }
     } else {
         want(c, look, part->lock == core::Lock::AccessExclusive ? core::Lock::Share : part->lock, true);
@@ -421,7 +426,11 @@ void reindex(Case &c, const ReindexStmt *stmt)
         return;
     }
     c.out->statement.opaque = stmt->relation == nullptr;
-    part.hazard = part.hazard && !concurrent;
+    if (concurrent) {
+        part.hazard = part.hazard && pg::may_time_out();
+        part.rule = core::Rule::CicShortTimeout;
+        part.outside_only = true;
+    }
     part.definition = c.concat({"REINDEX (", options.str(), "CONCURRENTLY) ", reindex_kind(stmt), target});
     c.out->statement.parts.push(part);
 }

@@ -4,6 +4,7 @@
 #include "inspect/forms.hpp"
 #include "pg/compat.hpp"
 #include "pg/memory.hpp"
+#include "pg/syntax.hpp"
 
 namespace zdm::inspect
 {
@@ -176,15 +177,128 @@ void add_key(Case &c, Relation rel, const Look &look, Constraint *constraint, co
         part->rewritable = false;
         part->reason = "A prebuilt index would enforce a DEFERRABLE constraint at once.";
         part->hint =
-            c.concat({"Add it without DEFERRABLE, or in a maintenance window with SET zdm.safety_assured = on"});
+            c.concat({"-- Without DEFERRABLE it is safe; with it, in a maintenance window:\n", reviewed(c, c.text)});
+        part->hint_is_whole = true;
     } else if (look.relkind == RELKIND_PARTITIONED_TABLE) {
-        part->rewritable = false;
-        part->reason = "A partitioned table cannot use a prebuilt index.";
-        part->hint =
-            c.concat({"CREATE UNIQUE INDEX ", part->name, " ON ONLY ", look.relation.name, " ", part->definition,
-                      "; then, for each partition, CREATE UNIQUE INDEX CONCURRENTLY and ALTER INDEX ", part->qualified,
-                      " ATTACH PARTITION"});
+        IndexStmt *stmt = index_of(c, look, constraint, columns);
+        stmt->primary = primary;
+        part->below = true;
+        part->hazard = partitions_to_index(c, rel, stmt, true, part);
     }
+}
+
+namespace
+{
+
+const AlterTableCmd *drop_of(const AlterTableStmt *stmt, const char *constraint)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, stmt->cmds) {
+        const auto *cmd = lfirst_node(AlterTableCmd, cell);
+        if (cmd->subtype == AT_DropConstraint && constraint != nullptr && strcmp(cmd->name, constraint) == 0) {
+            return cmd;
+        }
+    }
+    return nullptr;
+}
+
+// Without CASCADE PostgreSQL will not drop what others stand on.
+bool is_depended_on(Oid catalog_of, Oid object)
+{
+    Relation catalog = table_open(DependRelationId, AccessShareLock);
+    ScanKeyData keys[2];
+    bool found = false;
+
+    ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(catalog_of));
+    ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(object));
+    SysScanDesc scan = systable_beginscan(catalog, DependReferenceIndexId, true, nullptr, 2, keys);
+    for (HeapTuple row = systable_getnext(scan); HeapTupleIsValid(row); row = systable_getnext(scan)) {
+        found = found || reinterpret_cast<Form_pg_depend>(GETSTRUCT(row))->deptype == DEPENDENCY_NORMAL;
+    }
+    systable_endscan(scan);
+    table_close(catalog, AccessShareLock);
+    return found;
+}
+
+bool drops_any_of(const AlterTableStmt *stmt, List *columns)
+{
+    ListCell *cell = nullptr;
+    bool any = false;
+
+    foreach (cell, columns) {
+        any = any || drops_column(stmt, strVal(lfirst(cell)));
+    }
+    return any;
+}
+
+} // namespace
+
+bool redefine_key(Case &c, Relation rel, const Look &look, const AlterTableStmt *stmt, Constraint *constraint,
+                  core::Part *part)
+{
+    const Oid old_index = constraint->contype == CONSTR_PRIMARY ? pg::primary_key_of(rel) : InvalidOid;
+    const Oid old_key = OidIsValid(old_index) ? get_index_constraint(old_index) : InvalidOid;
+    const char *old_name = OidIsValid(old_key) ? get_constraint_name(old_key) : nullptr;
+    const AlterTableCmd *drop = drop_of(stmt, old_name);
+    const char *table = RelationGetRelationName(rel);
+    ListCell *cell = nullptr;
+    List *keys = NIL;
+
+    if (drop == nullptr || constraint->indexname != nullptr || constraint->deferrable || look.empty ||
+        pg::is_without_overlaps(constraint) || look.relkind != RELKIND_RELATION) {
+        return false;
+    }
+    if (drop->behavior == DROP_RESTRICT &&
+        (is_depended_on(ConstraintRelationId, old_key) || is_depended_on(RelationRelationId, old_index))) {
+        return true; // PostgreSQL's own error
+    }
+    foreach (cell, list_concat_copy(constraint->keys, constraint->including)) {
+        if (column_number(rel, strVal(lfirst(cell))) <= 0) {
+            return true; // likewise
+        }
+    }
+    if (drops_any_of(stmt, constraint->keys) || drops_any_of(stmt, constraint->including)) {
+        return false;
+    }
+    foreach (cell, constraint->keys) {
+        part->after_add = part->after_add || get_attnum(look.oid, strVal(lfirst(cell))) == InvalidAttrNumber;
+        IndexElem *key = makeNode(IndexElem);
+        key->name = strVal(lfirst(cell));
+        keys = lappend(keys, key);
+        part->columns.push(quoted(c, key->name));
+        part->key_names.push(part->columns[part->columns.count - 1]);
+    }
+    if (!nullable_columns(c, rel, constraint->keys, true, part)) {
+        return true;
+    }
+    if (all_proven(rel, c, part)) {
+        part->nullable.count = 0;
+    }
+    if (!part->nullable.empty()) {
+        name_proof(c, rel, look, part);
+    }
+    // The name that PostgreSQL would choose once the old key has gone.
+    const char *usual = makeObjectName(table, nullptr, "pkey");
+    const char *name = constraint->conname != nullptr ? constraint->conname
+                       : strcmp(usual, old_name) == 0
+                           ? usual
+                           : choose_index_name(table, RelationGetNamespace(rel), NIL, "pkey", true);
+    const char *index = choose_index_name(table, RelationGetNamespace(rel), NIL, "pkey", true);
+    part->constraint = pg::keep(c.arena, name);
+    part->label = pg::keep(c.arena, index);
+    part->name = quoted(c, index);
+    part->qualified =
+        pg::keep(c.arena, quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), index));
+    part->definition = key_clauses(c, constraint, part);
+    part->finish = c.concat({"ADD CONSTRAINT ", quoted(c, name), " PRIMARY KEY USING INDEX ", part->name});
+    part->form = core::Form::RedefineKey;
+    part->rule = core::Rule::RedefinePrimaryKey;
+    part->work = core::Work::IndexBuild;
+    part->probe = owner_may_select(look.oid);
+    part->hazard = true;
+    part->rewritable = true;
+    return true;
 }
 
 } // namespace zdm::inspect

@@ -33,14 +33,14 @@ std::uint64_t pages_below(Case &c, Oid oid)
 
 } // namespace
 
-bool look_at(Case &c, const RangeVar *name, Look *look)
+bool look_at(Case &c, const RangeVar *name, Look *look, bool deep)
 {
     const Oid oid = RangeVarGetRelid(name, NoLock, true);
 
-    return OidIsValid(oid) && look_at(c, oid, look);
+    return OidIsValid(oid) && look_at(c, oid, look, deep);
 }
 
-bool look_at(Case &c, Oid oid, Look *look)
+bool look_at(Case &c, Oid oid, Look *look, bool deep)
 {
     bool has_children = false;
     const bool seen = with_relation(c, oid, [&](Relation rel) {
@@ -62,10 +62,10 @@ bool look_at(Case &c, Oid oid, Look *look)
         return false;
     }
     look->has_children = has_children;
-    if (has_children) {
+    if (has_children && deep) {
         look->relation.bytes += pages_below(c, oid) * BLCKSZ;
     }
-    look->empty = look->relation.bytes == 0;
+    look->empty = static_cast<std::int64_t>(look->relation.bytes) <= c.settings->small_table_bytes;
     return !c.busy();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 // What a relation looks like now.
+#include "core/settings.hpp"
 #include "inspect/inspect.hpp"
 
 namespace zdm::inspect
@@ -13,8 +14,11 @@ struct Case {
     const char *query;     // the string that parse locations refer to
     Purpose purpose;
     Finding *out;
+    const core::Settings *settings;
     List *chosen = NIL; // names of constraints that this statement has been given by us
 
+    // Whether anybody wants to hear of this hazard.
+    [[nodiscard]] bool asks(core::Rule rule) const { return core::action_of(*settings, rule) != core::Action::Allow; }
     [[nodiscard]] bool busy() const { return out->busy.relation.oid != 0; }
     [[nodiscard]] std::string_view concat(std::initializer_list<std::string_view> pieces) const
     {
@@ -27,7 +31,7 @@ struct Look {
     char relkind = 0;
     bool hidden = false; // temporary, or created in this transaction: nobody else can want it
     bool catalog = false;
-    bool empty = false; // no pages, in no partition either
+    bool empty = false; // no pages, in no partition either; or no more than zdm.small_table_size
     bool owned = false;
     bool partition = false;
     bool has_children = false;
@@ -36,8 +40,9 @@ struct Look {
 };
 
 // Looks at a relation. False if there is none, or if it is busy (then c.busy()).
-bool look_at(Case &c, const RangeVar *name, Look *look);
-bool look_at(Case &c, Oid oid, Look *look);
+// `deep`: its size counts what is below it, which costs a look at each partition.
+bool look_at(Case &c, const RangeVar *name, Look *look, bool deep = true);
+bool look_at(Case &c, Oid oid, Look *look, bool deep = true);
 
 // Runs body with the relation open under ACCESS SHARE, given back at the end. False if it is gone or busy.
 template <class F> bool with_relation(Case &c, Oid oid, F &&body);

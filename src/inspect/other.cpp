@@ -90,14 +90,18 @@ void create_table(Case &c, const CreateStmt *stmt)
     foreach (cell, stmt->inhRelations) {
         const auto *parent = lfirst_node(RangeVar, cell);
         Look look;
-        if (stmt->partbound != nullptr && look_at(c, parent, &look) && !look.hidden) {
-            want_named(c, parent, Lock::AccessExclusive, false);
+        if (stmt->partbound != nullptr && look_at(c, parent, &look, false) && !look.hidden) {
+            want(c, look, Lock::AccessExclusive, false);
+            c.out->statement.relation = look.relation;
+            create_partition(c, stmt);
             want(c, get_default_partition_oid(look.oid), Lock::AccessExclusive);
         }
     }
     const auto want_referenced = [&](const Node *node) {
         if (node != nullptr && IsA(node, Constraint) && castNode(Constraint, node)->contype == CONSTR_FOREIGN) {
+            const core::Relation about = c.out->statement.relation;
             want_named(c, castNode(Constraint, node)->pktable, Lock::ShareRowExclusive, true);
+            c.out->statement.relation = about; // the statement is about the new table
         }
     };
     foreach (cell, stmt->constraints) {
@@ -117,15 +121,27 @@ void create_table(Case &c, const CreateStmt *stmt)
 
 void truncate(Case &c, const TruncateStmt *stmt)
 {
+    List *emptied = NIL;
     ListCell *cell = nullptr;
 
     foreach (cell, stmt->relations) {
         auto *name = lfirst_node(RangeVar, cell);
         Look look;
-        if (want_named(c, name, Lock::AccessExclusive, name->inh) && stmt->behavior == DROP_CASCADE &&
-            look_at(c, name, &look)) {
-            want_referencing(c, look.oid);
+        if (want_named(c, name, Lock::AccessExclusive, name->inh) && look_at(c, name, &look)) {
+            emptied = list_concat_unique_oid(emptied, name->inh ? find_all_inheritors(look.oid, NoLock, nullptr)
+                                                                : list_make1_oid(look.oid));
         }
+    }
+    // What references what is emptied is emptied too, and so on.
+    while (stmt->behavior == DROP_CASCADE && emptied != NIL) {
+        List *more = heap_truncate_find_FKs(emptied);
+        if (more == NIL) {
+            break;
+        }
+        foreach (cell, more) {
+            want(c, lfirst_oid(cell), Lock::AccessExclusive);
+        }
+        emptied = list_concat(emptied, more);
     }
 }
 
@@ -208,6 +224,17 @@ bool has_cluster_index(Case &c, const Look &look, const char *name)
     return found;
 }
 
+// The same by a tool, or by REPACK where there is one.
+std::string_view repacked(Case &c, std::string_view table, const char *index)
+{
+    if (pg::kRepacks && !table.empty()) {
+        return c.concat({"REPACK (CONCURRENTLY) ", table, index == nullptr ? "" : " USING INDEX ",
+                         index == nullptr ? "" : quote_identifier(index), ";"});
+    }
+    return c.concat(
+        {"-- Without the lock by pg_repack or pg_squeeze. In a maintenance window:\n", reviewed(c, c.text)});
+}
+
 } // namespace
 
 void cluster(Case &c, const Node *utility)
@@ -231,11 +258,8 @@ void cluster(Case &c, const Node *utility)
         return;
     }
     c.out->statement.relation = look.relation;
-    core::Part part =
-        whole_statement(c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite,
-                        one ? c.concat({"Reorder it without the lock by pg_repack or pg_squeeze; ALTER TABLE ",
-                                        look.relation.name, " CLUSTER ON the index marks the order for them."})
-                            : "Reorder tables without the lock by pg_repack or pg_squeeze, one at a time.");
+    core::Part part = whole_statement(c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite,
+                                      repacked(c, one ? look.relation.name : "", call.by_index ? call.index : nullptr));
     part.hazard = !one || !look.empty;
     c.out->statement.parts.push(part);
     if (one) {
@@ -277,11 +301,10 @@ void vacuum(Case &c, const VacuumStmt *stmt)
             continue;
         }
         c.out->aside = false;
-        core::Part part =
-            whole_statement(c, &look, core::Rule::VacuumFull, core::Work::Rewrite,
-                            c.concat({"VACUUM ", look.relation.name,
-                                      "; it makes the space reusable without the lock. To give it back to the "
-                                      "operating system, use pg_repack or pg_squeeze."}));
+        core::Part part = whole_statement(c, &look, core::Rule::VacuumFull, core::Work::Rewrite,
+                                          c.concat({"-- It makes the space reusable; to give it back, ",
+                                                    pg::kRepacks ? "REPACK (CONCURRENTLY)" : "pg_repack or pg_squeeze",
+                                                    ".\nVACUUM ", look.relation.name, ";"}));
         part.hazard = !look.empty;
         c.out->statement.relation = look.relation;
         c.out->statement.parts.push(part);
@@ -301,27 +324,25 @@ void rename(Case &c, const RenameStmt *stmt)
     const bool table = look.relkind == RELKIND_RELATION || look.relkind == RELKIND_PARTITIONED_TABLE ||
                        look.relkind == RELKIND_FOREIGN_TABLE || look.relkind == RELKIND_MATVIEW ||
                        look.relkind == RELKIND_VIEW;
-    const std::string_view place = quote_literal_cstr(pg::cstring(look.relation.name));
 
     c.out->statement.relation = look.relation;
     want(c, look, index ? Lock::ShareUpdateExclusive : Lock::AccessExclusive, stmt->renameType == OBJECT_COLUMN);
     if (stmt->renameType == OBJECT_COLUMN && table && get_attnum(look.oid, stmt->subname) > 0 &&
         get_attnum(look.oid, stmt->newname) == InvalidAttrNumber) {
-        c.out->statement.parts.push(
-            whole_statement(c, &look, core::Rule::RenameColumn, core::Work::Instant,
-                            c.concat({"SELECT zdm.rename_column(", place, ", ", quote_literal_cstr(stmt->subname), ", ",
-                                      quote_literal_cstr(stmt->newname), kNotYet,
-                                      "add a column with the new name, keep both equal with a trigger, fill it with ",
-                                      "zdm.backfill, move the code, drop the old one"})));
+        with_relation(c, look.oid, [&](Relation rel) {
+            const AttrNumber column = get_attnum(look.oid, stmt->subname);
+            c.out->statement.parts.push(whole_statement(c, &look, core::Rule::RenameColumn, core::Work::Instant,
+                                                        rename_column_by_hand(c, rel, look, column, stmt->newname)));
+        });
     } else if ((stmt->renameType == OBJECT_TABLE || stmt->renameType == OBJECT_VIEW ||
                 stmt->renameType == OBJECT_MATVIEW || stmt->renameType == OBJECT_FOREIGN_TABLE) &&
                table && !look.partition && !OidIsValid(get_relname_relid(stmt->newname, look.schema))) {
         const char *schema = get_namespace_name(look.schema);
-        c.out->statement.parts.push(whole_statement(
-            c, &look, core::Rule::RenameTable, core::Work::Instant,
-            c.concat({"SELECT zdm.rename_table(", place, ", ", quote_literal_cstr(stmt->newname), kNotYet, "BEGIN; ",
-                      c.text, "; CREATE VIEW ", look.relation.name, " AS SELECT * FROM ",
-                      quote_qualified_identifier(schema, stmt->newname), "; COMMIT;"})));
+        c.out->statement.parts.push(whole_statement(c, &look, core::Rule::RenameTable, core::Work::Instant,
+                                                    c.concat({"BEGIN;\n", c.text, ";\nCREATE VIEW ", look.relation.name,
+                                                              " WITH (security_invoker = true) AS SELECT * FROM ",
+                                                              quote_qualified_identifier(schema, stmt->newname), ";\n",
+                                                              grants(c, look.oid, look.relation.name), "COMMIT;"})));
     }
 }
 
@@ -347,11 +368,6 @@ void other(Case &c, const Node *utility)
     case T_LockStmt:
         lock_table(c, castNode(LockStmt, utility));
         break;
-    case T_RefreshMatViewStmt: {
-        const auto *stmt = castNode(RefreshMatViewStmt, utility);
-        want_named(c, stmt->relation, stmt->concurrent ? Lock::Exclusive : Lock::AccessExclusive, false);
-        break;
-    }
     case T_AlterObjectSchemaStmt:
         want_named(c, castNode(AlterObjectSchemaStmt, utility)->relation, Lock::AccessExclusive, false);
         break;
@@ -366,8 +382,6 @@ void other(Case &c, const Node *utility)
     case T_CreateStmt:
         create_table(c, castNode(CreateStmt, utility));
         break;
-    case T_AlterTableMoveAllStmt:
-    case T_AlterDomainStmt:
     case T_DropOwnedStmt:
         c.out->statement.opaque = true;
         break;

@@ -23,8 +23,10 @@ struct Walk {
     const IndexStmt *stmt; // analyzed
     Wanted wanted;
     core::Part *part;
-    HTAB *chosen; // names that partitions before have been given
-    bool refused; // by PostgreSQL
+    const char *label; // end of names that PostgreSQL chooses
+    bool constraint;   // a key, for which an index without a constraint will not do
+    HTAB *chosen;      // names that partitions before have been given
+    bool refused;      // by PostgreSQL
 };
 
 void describe_column(Relation rel, const IndexStmt *stmt, const IndexElem *key, int i, Wanted *wanted)
@@ -133,16 +135,18 @@ bool take_name(Walk &walk, Oid schema, const char *name)
 // As ChooseRelationName does, with the names in mind that this statement will have taken by then.
 char *choose_name(Walk &walk, Relation rel)
 {
-    List *columns = list_concat(list_copy(walk.stmt->indexParams), walk.stmt->indexIncludingParams);
+    List *columns =
+        walk.stmt->primary ? NIL : list_concat(list_copy(walk.stmt->indexParams), walk.stmt->indexIncludingParams);
     const Oid schema = RelationGetNamespace(rel);
-    char label[NAMEDATALEN] = "idx";
+    char label[NAMEDATALEN];
 
+    strlcpy(label, walk.label, sizeof(label));
     for (int pass = 1;; pass++) {
-        char *name = choose_index_name(RelationGetRelationName(rel), schema, columns, label, false);
+        char *name = choose_index_name(RelationGetRelationName(rel), schema, columns, label, walk.constraint);
         if (take_name(walk, schema, name)) {
             return name;
         }
-        snprintf(label, sizeof(label), "idx%d", pass);
+        snprintf(label, sizeof(label), "%s%d", walk.label, pass);
     }
 }
 
@@ -174,8 +178,11 @@ void find_index(Case &c, Walk &walk, Relation rel, const AttrMap *map, Oid under
         const bool is_part = get_rel_relispartition(oid);
         with_relation(c, oid, [&](Relation index) {
             const bool mine = is_part && OidIsValid(under) && get_partition_parent(oid, true) == under;
-            if (!mine &&
-                (is_part || OidIsValid(found->index.oid) || !found->leftover.empty() || !matches(walk, index, map))) {
+            const bool usable = !walk.constraint || OidIsValid(get_index_constraint(oid));
+            walk.refused =
+                walk.refused || (walk.stmt->primary && index->rd_index->indisprimary && !matches(walk, index, map));
+            if (!mine && (is_part || !usable || OidIsValid(found->index.oid) || !found->leftover.empty() ||
+                          !matches(walk, index, map))) {
                 return;
             }
             found->attached = mine;
@@ -245,7 +252,7 @@ void add_below(Case &c, Walk &walk, Oid parent, const core::Relation &parent_ind
 
 } // namespace
 
-bool partitions_to_index(Case &c, Relation rel, const IndexStmt *analyzed, core::Part *part)
+bool partitions_to_index(Case &c, Relation rel, const IndexStmt *analyzed, bool constraint, core::Part *part)
 {
     Walk walk{};
     HASHCTL control{};
@@ -256,6 +263,8 @@ bool partitions_to_index(Case &c, Relation rel, const IndexStmt *analyzed, core:
     walk.chosen = hash_create("names of indexes", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
     walk.stmt = analyzed;
     walk.part = part;
+    walk.constraint = constraint;
+    walk.label = !constraint ? "idx" : analyzed->primary ? "pkey" : "key";
     walk.wanted = describe(rel, analyzed);
     walk.refused = !covers_partition_key(rel, analyzed);
     part->partitions = core::List<core::Partition>(c.arena);

@@ -31,17 +31,62 @@ bool may_concern(const Node *utility)
     case T_AlterTableMoveAllStmt:
     case T_AlterDomainStmt:
     case T_DropOwnedStmt:
+    case T_DropdbStmt:
+    case T_CreateTableAsStmt:
+    case T_AlterEnumStmt:
+    case T_CreateEnumStmt:
+    case T_CreateDomainStmt:
+    case T_CreatePublicationStmt:
+    case T_AlterPublicationStmt:
+    case T_CreateExtensionStmt:
+    case T_AlterExtensionStmt:
+    case T_GrantStmt:
+    case T_CreateSchemaStmt:
+    case T_CreateSeqStmt:
+    case T_CreateFunctionStmt:
+    case T_CompositeTypeStmt:
+    case T_CreateForeignTableStmt:
         return true;
     default:
         return false;
     }
 }
 
-Finding facts(core::Arena arena, const Node *utility, std::string_view text, int location, const char *query,
-              Purpose purpose)
+bool concerns(const core::Settings &settings, const Node *utility)
+{
+    const auto asks = [&](core::Rule rule) { return core::action_of(settings, rule) != core::Action::Allow; };
+
+    switch (nodeTag(utility)) {
+    case T_CreateEnumStmt:
+        return asks(core::Rule::CreateEnum) || asks(core::Rule::IdentifierTooLong);
+    case T_CreateDomainStmt:
+        return asks(core::Rule::BanCreateDomain) || asks(core::Rule::CreateDomainWithConstraint) ||
+               asks(core::Rule::IdentifierTooLong);
+    case T_CreateExtensionStmt:
+        return asks(core::Rule::CreateExtension);
+    case T_AlterExtensionStmt:
+        return asks(core::Rule::AlterExtension);
+    case T_GrantStmt:
+        return asks(core::Rule::Revoke) && !castNode(GrantStmt, utility)->is_grant;
+    case T_CreateTableAsStmt:
+        return castNode(CreateTableAsStmt, utility)->into->rel->relpersistence == RELPERSISTENCE_UNLOGGED ||
+               asks(core::Rule::RequireTableSchema) || asks(core::Rule::IdentifierTooLong);
+    case T_CreateSchemaStmt:
+    case T_CreateSeqStmt:
+    case T_CreateFunctionStmt:
+    case T_CompositeTypeStmt:
+    case T_CreateForeignTableStmt:
+        return asks(core::Rule::IdentifierTooLong);
+    default:
+        return true;
+    }
+}
+
+Finding facts(core::Arena arena, const core::Settings &settings, const Node *utility, std::string_view text,
+              int location, const char *query, Purpose purpose)
 {
     Finding finding;
-    Case c{arena, text, location, query, purpose, &finding};
+    Case c{arena, text, location, query, purpose, &finding, &settings};
 
     finding.statement.text = text;
     finding.statement.tag = CreateCommandName(const_cast<Node *>(utility));
@@ -72,12 +117,24 @@ Finding facts(core::Arena arena, const Node *utility, std::string_view text, int
     case T_VacuumStmt:
         vacuum(c, castNode(VacuumStmt, utility));
         break;
+    case T_RefreshMatViewStmt:
+        refresh(c, castNode(RefreshMatViewStmt, utility));
+        break;
+    case T_AlterDomainStmt:
+        alter_domain(c, castNode(AlterDomainStmt, utility));
+        break;
+    case T_AlterTableMoveAllStmt:
+        move_all(c, castNode(AlterTableMoveAllStmt, utility));
+        break;
     case T_RenameStmt:
         rename(c, castNode(RenameStmt, utility));
         break;
     default:
         other(c, utility);
         break;
+    }
+    if (!c.busy()) {
+        take_notes(c, utility);
     }
     return finding;
 }

@@ -2,12 +2,21 @@
 #include "jobs/jobs.hpp"
 #include "jobs/steer.hpp"
 
+#include "store/store.hpp"
+
 namespace zdm::jobs
 {
 
 void install(bool preloaded)
 {
     watch_commits();
+    store::announce_through(
+        [](Oid database) {
+            if (board::exists()) {
+                board::wish(database, false);
+            }
+        },
+        look_after_commit);
     if (!preloaded || IsBinaryUpgrade) {
         return;
     }

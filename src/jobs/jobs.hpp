@@ -47,5 +47,6 @@ void tune(int64 job, const Tuning &tuning);
 void wait(const int64 *job, const Interval *timeout, FunctionCallInfo call);
 void list(FunctionCallInfo call);
 void list_failed_rows(FunctionCallInfo call);
+void list_steps(FunctionCallInfo call);
 
 } // namespace zdm::jobs

@@ -7,6 +7,7 @@
 #include "conf/conf.hpp"
 #include "fill/fill.hpp"
 #include "pg/compat.hpp"
+#include "pg/plan_lock.hpp"
 
 #include "store/store.hpp"
 #include <cstdint>
@@ -18,6 +19,7 @@ namespace
 {
 
 bool looks_after_commit = false;
+int worker_to_interrupt = 0; // then; 0: none
 
 double milliseconds(const Interval *interval)
 {
@@ -231,6 +233,50 @@ void move(int64 job, const char *call, Steer who, const char *from, const char *
     look_after_commit();
 }
 
+bool is_plan(int64 job)
+{
+    store::Fate fate{};
+
+    return store::look(job, &fate) && strcmp(fate.kind, "ddl") == 0;
+}
+
+// Of a session that is at work on it the statement is cancelled, as pg_cancel_backend would; else it is undone.
+void cancel_plan(int64 job)
+{
+    PreventCommandIfReadOnly("zdm.cancel()");
+    PreventCommandDuringRecovery("zdm.cancel()");
+    store::Fate fate = steerable(job, Steer::RelationOwnerToo);
+    const int holder = strcmp(fate.state, "running") == 0 ? pg::plan_holder(job) : 0;
+
+    if (holder != 0 && holder != MyProcPid && !board::is_claimed(job)) {
+        kill(holder, SIGINT);
+        return;
+    }
+    if (!store::cancel_plan(job)) {
+        store::look(job, &fate);
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("job " INT64_FORMAT " is %s", job, fate.state),
+                errdetail("zdm.cancel() takes a plan that is open."));
+    }
+    // Its worker must find the mark when it asks what the interrupt was for.
+    worker_to_interrupt = holder;
+    look_after_commit();
+}
+
+void retry_plan(int64 job)
+{
+    PreventCommandIfReadOnly("zdm.retry()");
+    PreventCommandDuringRecovery("zdm.retry()");
+    store::Fate fate = steerable(job, Steer::OwnerOnly);
+    if (!store::retry_plan(job)) {
+        store::look(job, &fate);
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("job " INT64_FORMAT " is %s", job, fate.state),
+                errdetail("zdm.retry() takes a plan that has failed."));
+    }
+    look_after_commit();
+}
+
 } // namespace
 
 extern "C" {
@@ -248,6 +294,10 @@ static void at_end_of_transaction(XactEvent event, void *)
         break;
     case XACT_EVENT_COMMIT:
         looks_after_commit = false;
+        if (worker_to_interrupt != 0) {
+            kill(worker_to_interrupt, SIGINT);
+            worker_to_interrupt = 0;
+        }
         if (board::exists()) {
             board::wish(MyDatabaseId, false);
             board::nudge(MyDatabaseId);
@@ -255,6 +305,7 @@ static void at_end_of_transaction(XactEvent event, void *)
         break;
     case XACT_EVENT_ABORT:
         looks_after_commit = false;
+        worker_to_interrupt = 0;
         break;
     default:
         break;
@@ -292,7 +343,11 @@ void plan_backfill(const Backfill &asked, FunctionCallInfo call)
                      call->resultinfo});
 }
 
-void pause(int64 job) { move(job, "zdm.pause()", Steer::RelationOwnerToo, "{queued,running}", "paused"); }
+void pause(int64 job)
+{
+    // The plan of a statement is stopped before it begins, or not at all.
+    move(job, "zdm.pause()", Steer::RelationOwnerToo, is_plan(job) ? "{queued}" : "{queued,running}", "paused");
+}
 
 void resume(int64 job)
 {
@@ -302,12 +357,20 @@ void resume(int64 job)
 
 void cancel(int64 job)
 {
-    move(job, "zdm.cancel()", Steer::RelationOwnerToo, "{queued,running,paused,failed}", "cancelled", true);
+    if (is_plan(job)) {
+        cancel_plan(job);
+    } else {
+        move(job, "zdm.cancel()", Steer::RelationOwnerToo, "{queued,running,paused,failed}", "cancelled", true);
+    }
 }
 
 void retry(int64 job)
 {
     require_board("zdm.retry");
+    if (is_plan(job)) {
+        retry_plan(job);
+        return;
+    }
     store::Job asked{};
     if (store::find(job, &asked) && asked.verifies) {
         steerable(job, Steer::OwnerOnly);
@@ -398,6 +461,12 @@ void list_failed_rows(FunctionCallInfo call)
 {
     InitMaterializedSRF(call, 0);
     store::list_failed(reinterpret_cast<ReturnSetInfo *>(call->resultinfo), GetUserId());
+}
+
+void list_steps(FunctionCallInfo call)
+{
+    InitMaterializedSRF(call, 0);
+    store::list_steps(reinterpret_cast<ReturnSetInfo *>(call->resultinfo), GetUserId());
 }
 
 void list(FunctionCallInfo call)

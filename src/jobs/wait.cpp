@@ -56,12 +56,16 @@ bool is_open(const store::Fate &fate)
 
 [[noreturn]] void raise(int64 job, const store::Fate &fate)
 {
+    const bool plan = strcmp(fate.kind, "ddl") == 0;
     const char *code = fate.sqlstate != nullptr && strlen(fate.sqlstate) == 5 ? fate.sqlstate : "XX000";
 
     ereport(ERROR, errcode(MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4])),
             errmsg("%s", fate.error == nullptr ? "the job failed" : fate.error),
             errdetail("Job " INT64_FORMAT " (%s of %s) failed.", job, fate.kind, fate.relation_name),
-            errhint("Its rows done so far stay. SELECT zdm.retry(" INT64_FORMAT ") lets it go on.", job));
+            plan ? errhint("The view zdm.steps shows what has become of its steps. SELECT zdm.retry(" INT64_FORMAT
+                           ") tries it again.",
+                           job)
+                 : errhint("Its rows done so far stay. SELECT zdm.retry(" INT64_FORMAT ") lets it go on.", job));
 }
 
 // True: this job need not be waited for any longer. Raises its error.

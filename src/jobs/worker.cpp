@@ -3,6 +3,7 @@
 #include "jobs/board.hpp"
 #include "jobs/filling.hpp"
 #include "jobs/jobs.hpp"
+#include "jobs/plan.hpp"
 #include "jobs/process.hpp"
 
 #include "conf/conf.hpp"
@@ -39,10 +40,11 @@ void settle_session()
 }
 
 // A job of this database that nobody has, claimed; 0: there is none. Some may be left for others.
-int64 find_job(MemoryContext keep)
+store::Wanting find_job(MemoryContext keep)
 {
-    int64 jobs[kMostJobs];
+    store::Wanting jobs[kMostJobs];
     int count = 0;
+    bool blocked = false;
 
     ErrorData *failure = in_transaction(keep, [&] {
         if (store::installed()) {
@@ -51,18 +53,24 @@ int64 find_job(MemoryContext keep)
     });
     if (failure != nullptr) {
         ereport(LOG, errmsg("zdm worker could not look for jobs: %s", failure->message));
-        return 0;
+        return {};
     }
     for (int i = 0; i < count; i++) {
-        if (board::claim(jobs[i])) {
+        // Its turn comes when another has ended.
+        blocked = blocked || jobs[i].blocked;
+        // Of a plan whose session is at work nothing is wanted; when it dies, it asks.
+        if (jobs[i].is_plan && (jobs[i].blocked || !take_plan(jobs[i].id, keep))) {
+            continue;
+        }
+        if (board::claim(jobs[i].id)) {
             if (i + 1 < count) {
                 board::wish(MyDatabaseId, false);
             }
             return jobs[i];
         }
     }
-    board::leave_behind(false);
-    return 0;
+    board::leave_behind(blocked);
+    return {};
 }
 
 void name_process(int64 job)
@@ -86,8 +94,12 @@ void worker_main(int slot)
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
     settle_session();
 
-    const int64 id = leaving() || !conf::current().run_jobs ? 0 : find_job(TopMemoryContext);
-    if (id != 0) {
+    const store::Wanting found = leaving() || !conf::current().run_jobs ? store::Wanting{} : find_job(TopMemoryContext);
+    const int64 id = found.id;
+    if (found.is_plan) {
+        name_process(id);
+        resolve_plan(id, TopMemoryContext);
+    } else if (id != 0) {
         char lock_timeout[16];
         snprintf(lock_timeout, sizeof(lock_timeout), "%d", conf::current().lock_timeout_ms);
         SetConfigOption("lock_timeout", lock_timeout, PGC_SUSET, PGC_S_OVERRIDE);

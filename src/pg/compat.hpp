@@ -67,6 +67,61 @@ inline bool owns_relation(Oid relation, Oid role)
 #endif
 }
 
+// The same of any object whose statements are judged. afbfc02983f8 (16) again.
+inline bool owns_object(Oid catalog, Oid object, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+    return object_ownercheck(catalog, object, role);
+#else
+    switch (catalog) {
+    case RelationRelationId:
+        return pg_class_ownercheck(object, role);
+    case TypeRelationId:
+        return pg_type_ownercheck(object, role);
+    case ProcedureRelationId:
+        return pg_proc_ownercheck(object, role);
+    case NamespaceRelationId:
+        return pg_namespace_ownercheck(object, role);
+    case DatabaseRelationId:
+        return pg_database_ownercheck(object, role);
+    case PublicationRelationId:
+        return pg_publication_ownercheck(object, role);
+    default:
+        return superuser_arg(role);
+    }
+#endif
+}
+
+// 19: "Allow FOR ALL TABLES publications to except tables": then a row may also say what is not published.
+inline bool is_except([[maybe_unused]] const FormData_pg_publication_rel *row)
+{
+#ifdef Anum_pg_publication_rel_prexcept
+    return row->prexcept;
+#else
+    return false;
+#endif
+}
+
+inline Oid namespace_of_type(Oid type)
+{
+    HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+    Oid schema = InvalidOid;
+
+    if (HeapTupleIsValid(tuple)) {
+        schema = reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple))->typnamespace;
+        ReleaseSysCache(tuple);
+    }
+    return schema;
+}
+
+// 18: "Reduce lock level for ALTER DOMAIN ... VALIDATE CONSTRAINT", to SHARE UPDATE EXCLUSIVE on the tables; before, it
+// was SHARE.
+#if PG_VERSION_NUM >= 180000
+constexpr bool kDomainValidateLetsWrite = true;
+#else
+constexpr bool kDomainValidateLetsWrite = false;
+#endif
+
 // 16: "Refactor aclcheck functions", c727f511b.
 inline bool may_use_schema(Oid schema, Oid role)
 {
@@ -287,4 +342,38 @@ inline std::uint32_t wait_event([[maybe_unused]] std::uint32_t *known, [[maybe_u
 #endif
 }
 
+// 17: "For inplace update durability, make heap_update() callers wait" has it ask whether a stronger lock will do.
+inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode)
+{
+#if PG_VERSION_NUM >= 170000
+    return LockHeldByMe(&tag, mode, false);
+#else
+    return LockHeldByMe(&tag, mode);
+#endif
+}
+
+// Whether this transaction holds just this lock on a relation of this database.
+inline bool holds_lock(Oid relation, LOCKMODE mode)
+{
+    LOCKTAG tag;
+
+    SET_LOCKTAG_RELATION(tag, MyDatabaseId, relation);
+    return holds_lock(tag, mode);
+}
+
+// A background worker of ours.
+inline bool in_own_worker()
+{
+    return MyBgworkerEntry != nullptr && strcmp(MyBgworkerEntry->bgw_library_name, "zdm") == 0;
+}
+
 } // namespace zdm::pg
+
+// 3eea7a0c97e9 (18): "Simplify executor's determination of whether to use parallelism" took `once` away.
+#if PG_VERSION_NUM >= 180000
+#define ZDM_EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count
+#define ZDM_EXECUTOR_RUN_ARGUMENTS query, direction, count
+#else
+#define ZDM_EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count, bool once
+#define ZDM_EXECUTOR_RUN_ARGUMENTS query, direction, count, once
+#endif

@@ -5,6 +5,9 @@
 namespace zdm::pg
 {
 
+// Whether the session's own limits may end a statement in the middle.
+inline bool may_time_out() { return StatementTimeout > 0 || LockTimeout > 0; }
+
 // Runs body, which does not commit, with other lock_timeout and deadlock_timeout (ms; 0 of the former: no limit).
 template <class F> void with_lock_settings(int lock_timeout_ms, int deadlock_timeout_ms, F &&body)
 {

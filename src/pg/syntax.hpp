@@ -15,6 +15,15 @@ inline bool has_returning(const UpdateStmt *update)
 #endif
 }
 
+inline bool has_returning(const DeleteStmt *gone)
+{
+#if PG_VERSION_NUM >= 180000
+    return gone->returningClause != nullptr;
+#else
+    return gone->returningList != NIL;
+#endif
+}
+
 // 18: "Add temporal PRIMARY KEY and UNIQUE constraints", which are exclusion constraints underneath.
 inline bool is_without_overlaps([[maybe_unused]] const Constraint *constraint)
 {
@@ -55,8 +64,10 @@ struct ClusterCall {
 
 #if PG_VERSION_NUM >= 190000
 constexpr NodeTag kCluster = T_RepackStmt;
+constexpr bool kRepacks = true;
 #else
 constexpr NodeTag kCluster = T_ClusterStmt;
+constexpr bool kRepacks = false;
 #endif
 
 inline ClusterCall cluster_call(const Node *utility)
@@ -78,6 +89,18 @@ inline ClusterCall cluster_call(const Node *utility)
     return {stmt->relation, stmt->indexname, true, false};
 #endif
 }
+
+// 17: "ALTER TABLE command to change generation expression".
+inline bool is_set_expression([[maybe_unused]] const AlterTableCmd *cmd)
+{
+#if PG_VERSION_NUM >= 170000
+    return cmd->subtype == AT_SetExpression;
+#else
+    return false;
+#endif
+}
+
+inline bool is_set_access_method(const AlterTableCmd *cmd) { return cmd->subtype == AT_SetAccessMethod; }
 
 // 19 (45762084) has standard_conforming_strings always on, and nothing to warn of.
 inline void scan_quietly([[maybe_unused]] core_yy_extra_type *scan)

@@ -2,6 +2,7 @@
 #include "pg/postgres.hpp"
 
 #include "pg/memory.hpp"
+#include "pg/report.hpp"
 #include "pg/xact.hpp"
 #include "run/run.hpp"
 #include "store/store.hpp"
@@ -93,24 +94,23 @@ void stop_fill(const core::Step &step)
     });
 }
 
-void require_undoable(const core::Step &step)
+bool stays(const core::Step &step)
 {
-    bool holds = false;
+    const core::Arena arena = pg::arena(CurrentMemoryContext);
+    bool holds = step.by_hand;
 
-    if (step.undo_unless.empty()) {
-        return;
+    if (!step.undo_unless.empty()) {
+        pg::with_snapshot([&] {
+            SPI_connect();
+            SPI_execute(pg::cstring(step.undo_unless), true, 1);
+            holds = SPI_processed > 0;
+            SPI_finish();
+        });
     }
-    pg::with_snapshot([&] {
-        SPI_connect();
-        SPI_execute(pg::cstring(step.undo_unless), true, 1);
-        holds = SPI_processed > 0;
-        SPI_finish();
-    });
     if (holds) {
-        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                        errmsg("rows of %s hold values in its new column, which therefore stays",
-                               pg::cstring(step.relation.name))));
+        pg::report(WARNING, "01ZDM", core::stays(arena, step));
     }
+    return holds;
 }
 
 } // namespace zdm::run

@@ -8,7 +8,7 @@
 #include "pg/memory.hpp"
 #include "pg/report.hpp"
 #include "pg/xact.hpp"
-#include "run/run.hpp"
+#include "run/step.hpp"
 
 namespace zdm::run
 {
@@ -30,6 +30,9 @@ bool is_lock_failure(const ErrorData *failure)
 // rights on the statement, and lock, or not.
 bool may_lock(const core::Target &target)
 {
+    if (get_rel_name(target.relation.oid) == nullptr) {
+        return false; // dropped meanwhile: what that means the statement will say
+    }
     const AclMode any = target.lock <= core::Lock::ShareRowExclusive
                             ? ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE | ACL_TRIGGER | ACL_REFERENCES
                             : ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE;
@@ -82,8 +85,13 @@ bool back_off(const core::Settings &settings, Patience &patience, int ms)
     return true;
 }
 
-// Whether this transaction may be kept waiting without keeping others: it has written nothing, and holds nothing
-// that others may want.
+int jitter(const core::Settings &settings, const Patience &patience)
+{
+    return core::backoff_ms(patience.attempts, settings.lock_timeout_ms, pg_prng_double(&pg_global_prng_state));
+}
+
+} // namespace
+
 bool holds_nothing(std::span<const core::Target> targets)
 {
     bool nothing = !TransactionIdIsValid(GetTopTransactionIdIfAny());
@@ -101,13 +109,6 @@ bool holds_nothing(std::span<const core::Target> targets)
     }
     return nothing;
 }
-
-int jitter(const core::Settings &settings, const Patience &patience)
-{
-    return core::backoff_ms(patience.attempts, settings.lock_timeout_ms, pg_prng_double(&pg_global_prng_state));
-}
-
-} // namespace
 
 Patience begin(const core::Settings &settings)
 {

@@ -51,15 +51,36 @@ void wait_to_look(const core::Settings &settings, Patience &patience, const core
 
 // Runs a plan to its end, or undoes it and raises what stopped it. Must be called at top level, outside a block.
 // False: undone, because another session has taken a name that the plan had chosen; plan again.
-bool execute(const core::Settings &settings, const core::Plan &plan, MemoryContext keep);
+bool execute(const core::Settings &settings, const core::Plan &plan, const core::Statement &statement,
+             MemoryContext keep);
+
+// Undoes or finishes a plan whose session has died, in transactions of its own. The caller holds the plan's lock
+// (pg/plan_lock.hpp). Null: it is resolved, or there is none; else what hinders it. `limit_ms`: how long to wait where
+// nobody is blocked. A plan that is a worker's is done; `stops` says that this process must end, and it is left for the
+// next one.
+ErrorData *recover(const core::Settings &settings, int64 job, MemoryContext keep, int limit_ms, bool (*stops)());
+
+// Does steps that are all instant, in the user's own transaction. False: `still_holds` says that the statement has come
+// to mean something else; nothing is done.
+bool do_now(const core::Settings &settings, Patience &patience, const core::Plan &now, Body still_holds, void *arg);
+
+// Waits until no plan is open on the statement's relations whose session has died, and helps if nobody else will.
+// True: the statement must be judged anew. Raises 55P03. Outside a block it commits.
+bool await_plans(const core::Settings &settings, Patience &patience, const core::Statement &statement, bool in_block);
+
+// 55000 if the relation is one of ours and a plan is open: the extension is being dropped.
+void before_drop(Oid relation);
 
 // A step of kind Fill: starts the job, and waits until it is done. Raises what it failed with.
 void fill(const core::Step &step);
 void stop_fill(const core::Step &step);
 // Raises if there are no workers that could do it.
 void require_workers();
-// Raises if undoing the step would lose what others have written since.
-void require_undoable(const core::Step &step);
+// Whether the step must not be undone: others have written to its column since, or it cannot be. Says so.
+bool stays(const core::Step &step);
+
+// A plan that fits into the user's own transaction. False: Changed.
+bool execute_in_block(const core::Settings &settings, Patience &patience, const core::Plan &plan);
 
 // Runs a statement whose waits block nobody without lock_timeout: one that fires in the middle of a concurrent build
 // leaves an INVALID index.

@@ -24,6 +24,7 @@ struct Session {
     core::Settings settings;
     ReturnSetInfo *result;
     core::List<Made> made;
+    core::Footprint past; // of the transaction block that the text has opened
     bool in_transaction;
     int transaction; // counts BEGINs and single statements
 };
@@ -120,6 +121,23 @@ void switch_transaction(Session &session, const TransactionStmt *stmt)
         return;
     }
     session.transaction++;
+    session.past = core::Footprint(session.arena);
+}
+
+// By what earlier statements of its block would have done.
+void judge_in_block(Session &session, const Node *utility, inspect::Finding *finding)
+{
+    if (!session.in_transaction && !IsA(utility, CreateStmt)) {
+        return;
+    }
+    const core::Footprint now = inspect::footprint(session.arena, session.settings, utility, finding->statement);
+    core::judge_shape(session.arena, session.past, now, &finding->statement);
+    for (const core::Part &note : finding->statement.notes) {
+        finding->aside = finding->aside && core::action_of(session.settings, note.rule) == core::Action::Allow;
+    }
+    if (session.in_transaction) {
+        core::add(&session.past, now);
+    }
 }
 
 // The strongest lock as written, and a line for each further relation.
@@ -183,6 +201,15 @@ void put_judged(const Session &session, Row row, const inspect::Finding &finding
         }
     }
     row.verdict = core::name(verdict.ruling);
+    if (verdict.ruling == core::Ruling::Defer) {
+        const core::Deferral split = core::deferred(session.arena, session.settings, statement);
+        core::Plan whole = split.now;
+        for (const core::Step &step : split.later.steps) {
+            whole.steps.push(step);
+        }
+        put_steps(session, row, whole, detail);
+        return;
+    }
     if (verdict.ruling == core::Ruling::Rewrite) {
         put_steps(session, row, core::plan(session.arena, session.settings, statement), detail);
         return;
@@ -200,14 +227,19 @@ void put_judged(const Session &session, Row row, const inspect::Finding &finding
 // A relation of an earlier transaction is empty, but others may know its name.
 void judge_rename(const Session &session, const Node *utility, Row *row)
 {
-    if (!IsA(utility, RenameStmt)) {
+    core::Rule rule = core::Rule::SetSchema;
+    if (IsA(utility, RenameStmt)) {
+        const ObjectType what = castNode(RenameStmt, utility)->renameType;
+        if (what != OBJECT_COLUMN && what != OBJECT_TABLE && what != OBJECT_VIEW && what != OBJECT_MATVIEW &&
+            what != OBJECT_SEQUENCE) {
+            return;
+        }
+        rule = what == OBJECT_COLUMN     ? core::Rule::RenameColumn
+               : what == OBJECT_SEQUENCE ? core::Rule::RenameOther
+                                         : core::Rule::RenameTable;
+    } else if (!IsA(utility, AlterObjectSchemaStmt)) {
         return;
     }
-    const ObjectType what = castNode(RenameStmt, utility)->renameType;
-    if (what != OBJECT_COLUMN && what != OBJECT_TABLE) {
-        return;
-    }
-    const core::Rule rule = what == OBJECT_COLUMN ? core::Rule::RenameColumn : core::Rule::RenameTable;
     const core::Action action = core::action_of(session.settings, rule);
     if (action == core::Action::Allow || session.settings.safety_assured) {
         return;
@@ -250,8 +282,9 @@ void explain_one(Session &session, const RawStmt *raw, const char *query, int nu
             judge_rename(session, raw->stmt, &row);
         }
     } else if (inspect::may_concern(raw->stmt)) {
-        const inspect::Finding finding =
-            inspect::facts(session.arena, raw->stmt, row.sql, location, query, inspect::Purpose::Explain);
+        inspect::Finding finding = inspect::facts(session.arena, session.settings, raw->stmt, row.sql, location, query,
+                                                  inspect::Purpose::Explain);
+        judge_in_block(session, raw->stmt, &finding);
         if (!finding.aside) {
             put_judged(session, row, finding);
             remember(session, raw->stmt);
@@ -276,6 +309,7 @@ void explain(FunctionCallInfo fcinfo)
                     conf::current(),
                     reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo),
                     core::List<Made>(arena),
+                    core::Footprint(arena),
                     PG_GETARG_BOOL(1),
                     0};
     foreach (cell, pg_parse_query(query)) {

@@ -130,4 +130,7 @@ inline Datum texts_field(MemoryContext to, int column)
     return copy;
 }
 
+// The settings that give an expression its meaning, as they are now: text[] of name, value, name, value.
+Datum context_of_call();
+
 } // namespace zdm::store

@@ -8,6 +8,6 @@ namespace zdm::store
 char *spec_text(const Job &job);
 
 // Tells listeners on channel zdm, at commit, what state the job is in now.
-void announce(int64 id);
+void tell_listeners(int64 id);
 
 } // namespace zdm::store

@@ -31,6 +31,8 @@ constexpr const char *kContext[] = {
     "default_text_search_config",
 };
 
+} // namespace
+
 Datum context_of_call()
 {
     Datum texts[lengthof(kContext) * 2];
@@ -42,8 +44,6 @@ Datum context_of_call()
     }
     return PointerGetDatum(construct_array(texts, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
-
-} // namespace
 
 bool installed() { return OidIsValid(get_extension_oid("zdm", true)); }
 
@@ -64,25 +64,33 @@ int64 add(const Job &job)
         Args progress;
         progress.big(id);
         run("INSERT INTO zdm.job_progress (job) VALUES ($1)", progress);
-        announce(id);
+        tell_listeners(id);
     });
     return id;
 }
 
-int runnable(int64 *ids, int room)
+// Of the plans that are to be started, only the first of a transaction, and the first on a relation, may be.
+int runnable(Wanting *jobs, int room)
 {
     int count = 0;
 
     as_keeper([&](MemoryContext) {
         Args args;
         args.oid(MyDatabaseId);
-        const uint64 rows = run("SELECT j.id FROM zdm.job j JOIN zdm.job_progress p ON p.job = j.id"
-                                " WHERE p.state IN ('queued', 'running') AND j.database = $1 AND j.kind = 'backfill'"
-                                " ORDER BY j.id",
-                                args);
+        const uint64 rows =
+            run("WITH open AS (SELECT j.id, j.kind, j.relation, j.spec->>'transaction' AS transaction, p.state"
+                " FROM zdm.job j JOIN zdm.job_progress p ON p.job = j.id"
+                " WHERE p.state IN ('queued', 'running', 'paused') AND j.database = $1"
+                " AND j.kind IN ('backfill', 'ddl'))"
+                " SELECT id, kind = 'ddl', kind = 'ddl' AND state = 'queued' AND EXISTS"
+                " (SELECT FROM open o WHERE o.kind = 'ddl' AND o.id <> open.id AND (o.relation = open.relation"
+                " AND (o.id < open.id OR o.state = 'running') OR o.transaction = open.transaction AND o.id < open.id))"
+                " FROM open WHERE state <> 'paused' ORDER BY id",
+                args);
         for (uint64 i = 0; i < rows && count < room; i++) {
             bool null = false;
-            ids[count++] = DatumGetInt64(field(i, 1, &null));
+            jobs[count++] = {DatumGetInt64(field(i, 1, &null)), DatumGetBool(field(i, 2, &null)),
+                             DatumGetBool(field(i, 3, &null))};
         }
     });
     return count;
@@ -131,7 +139,7 @@ Take take_up(int64 id, Job *job, Progress *progress)
         progress->skipped_rows = big_field(21);
         progress->walked = number_field(22) != 0;
         taken = number_field(23) > kMostCrashes ? Take::CrashedTooOften : Take::Taken;
-        announce(id);
+        tell_listeners(id);
     });
     if (taken == Take::Taken) {
         read_spec(id, job);
@@ -177,7 +185,7 @@ void put_back(int64 id)
             "NULL"
             " WHERE job = $1 AND state = 'running'",
             args);
-        announce(id);
+        tell_listeners(id);
     });
 }
 
@@ -202,7 +210,7 @@ void finish(int64 id)
             " rows_seen = rows_done, waiting_for = NULL, crashes = 0, part = 0, cursor = NULL, stop = NULL,"
             " walked = true WHERE job = $1 AND state = 'running'",
             args);
-        announce(id);
+        tell_listeners(id);
     });
 }
 
@@ -215,7 +223,7 @@ void fail(int64 id, const char *sqlstate, const char *error)
             "NULL,"
             " crashes = 0, sqlstate = $2, error = $3 WHERE job = $1 AND state IN ('queued', 'running')",
             args);
-        announce(id);
+        tell_listeners(id);
     });
 }
 
@@ -298,7 +306,7 @@ bool move(int64 id, const char *from, const char *to)
             run("UPDATE zdm.job SET database = $2 WHERE id = $1 AND database <> $2", adopt);
         }
         if (moved) {
-            announce(id);
+            tell_listeners(id);
         }
     });
     return moved;
@@ -321,13 +329,18 @@ void list(ReturnSetInfo *result, Oid caller, Datum busy, const char *idle_reason
             " CASE WHEN away THEN format('zdm.resume(%s): the job was copied with its database, whose "
             "OID was %s',"
             " id, database)"
-            " WHEN state IN ('queued', 'running') AND NOT busy THEN $4 ELSE waiting_for END,"
+            " WHEN (state = 'queued' OR state = 'running' AND kind <> 'ddl') AND NOT busy THEN coalesce(ahead, $4) ELSE waiting_for END,"
             " failed_rows, attempts, error FROM ("
             "SELECT j.id, j.database, j.kind, j.description, j.owner, j.created_at,"
             " coalesce((SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c"
             " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = j.relation), j.relation_name)"
             " AS relation, j.database <> $2 AND p.state IN ('queued', 'running', 'ready') AS away,"
-            " p.state IN ('queued', 'running') AND j.id::text = ANY ($3) AS busy, p.*"
+            " p.state IN ('queued', 'running') AND j.id::text = ANY ($3) AS busy,"
+            " (SELECT 'job ' || min(o.id) FROM zdm.job o JOIN zdm.job_progress q ON q.job = o.id"
+            " WHERE j.kind = 'ddl' AND p.state = 'queued' AND o.kind = 'ddl' AND o.id <> j.id"
+            " AND q.state IN ('queued', 'running', 'paused') AND (o.relation = j.relation"
+            " AND (o.id < j.id OR q.state = 'running') OR o.spec->>'transaction' = j.spec->>'transaction'"
+            " AND o.id < j.id)) AS ahead, p.*"
             " FROM zdm.job j JOIN zdm.job_progress p ON p.job = j.id"
             " WHERE pg_has_role($1, 'pg_monitor', 'USAGE') OR pg_has_role($1, j.owner, 'USAGE')) j"
             " ORDER BY id",

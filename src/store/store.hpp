@@ -2,6 +2,7 @@
 // zdm's own tables. Nobody but their owner may touch them, so every access here becomes that owner for its
 // length, under a search_path that nobody else can write to.
 #include "pg/postgres.hpp"
+#include "store/plans.hpp"
 
 #include <cstdint>
 
@@ -69,8 +70,13 @@ bool installed();
 
 int64 add(const Job &job);
 
-// Jobs of this database that want a worker, oldest first. Returns how many of them were written to ids.
-int runnable(int64 *ids, int room);
+struct Wanting {
+    int64 id;
+    bool is_plan; // and maybe its session is at work on it
+    bool blocked; // by an earlier one: of its transaction, or on its relation
+};
+// Jobs of this database that may want a worker, oldest first. Returns how many of them were written.
+int runnable(Wanting *jobs, int room);
 
 // Three crashes with a worker at work, and no progress in between, are enough.
 constexpr int kMostCrashes = 3;

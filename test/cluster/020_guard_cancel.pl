@@ -43,7 +43,8 @@ my $facts = q{
     UNION ALL SELECT pg_get_indexdef(indexrelid) || CASE WHEN indisvalid THEN '' ELSE ' INVALID' END
         FROM pg_index WHERE indrelid IN ('t'::regclass, 'users'::regclass)
     UNION ALL SELECT attname || ' ' || atttypid::regtype || ' ' || attnotnull || ' ' || atthasdef FROM pg_attribute
-        WHERE attrelid = 't'::regclass AND attnum > 0 AND NOT attisdropped
+        WHERE attrelid IN ('t'::regclass, 'users'::regclass) AND attnum > 0 AND NOT attisdropped
+    UNION ALL SELECT relname FROM pg_class WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace
     ORDER BY 1};
 my $before = $node->safe_psql('postgres', $facts);
 
@@ -58,6 +59,10 @@ my %statement = (
     'ADD PRIMARY KEY' => 'ALTER TABLE t ADD PRIMARY KEY (v)',
     'several commands' => 'ALTER TABLE t ADD CHECK (v > 0), ALTER w SET NOT NULL, ADD UNIQUE (v), '
         . 'ADD FOREIGN KEY (r) REFERENCES users, ADD x int DEFAULT 7',
+    'ADD COLUMN with constraints' => 'ALTER TABLE t ADD x int DEFAULT 1 CHECK (x > 0) REFERENCES users, ADD CHECK (x < v + 9)',
+    'ADD COLUMN serial' => 'ALTER TABLE users ADD x serial UNIQUE',
+    'ADD COLUMN identity' => 'ALTER TABLE users ADD x bigint GENERATED ALWAYS AS IDENTITY',
+    'another PRIMARY KEY' => 'ALTER TABLE users DROP CONSTRAINT users_pkey, ADD CONSTRAINT users_pkey PRIMARY KEY (id) INCLUDE (id)',
 );
 
 # (REINDEX fires no event triggers in PostgreSQL 15.)
@@ -104,6 +109,8 @@ sub events_of {
             END LOOP;
         END $$;
         DROP INDEX IF EXISTS new;
+        ALTER TABLE users DROP COLUMN IF EXISTS x;
+        ALTER TABLE users DROP CONSTRAINT users_pkey, ADD PRIMARY KEY (id);
         ALTER TABLE t ALTER v DROP NOT NULL, ALTER w DROP NOT NULL, DROP COLUMN IF EXISTS x;
     });
     is($node->safe_psql('postgres', $facts), $before, 'back to the start') or BAIL_OUT('the test is wrong');

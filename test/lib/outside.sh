@@ -39,6 +39,8 @@ install_packages() {
         missing+=("postgresql-$ZDM_PG" "postgresql-server-dev-$ZDM_PG")
     fi
     pgtap_directory >/dev/null || missing+=("postgresql-$ZDM_PG-pgtap")
+    # Not packaged for every PostgreSQL: what needs it is skipped then.
+    partman_directory >/dev/null || ! is_packaged "postgresql-$ZDM_PG-partman" || missing+=("postgresql-$ZDM_PG-partman")
     [ ${#missing[@]} -eq 0 ] || install_now "${missing[@]}"
 }
 
@@ -85,6 +87,21 @@ pgtap_directory() {
     return 1
 }
 
+# pg_partman, but for its background worker, is plain SQL too.
+partman_directory() {
+    local control
+    for control in "$("$PG_CONFIG" --sharedir 2>/dev/null)"/extension/pg_partman.control \
+        /usr/share/postgresql/*/extension/pg_partman.control; do
+        if [ -e "$control" ]; then
+            dirname "$control"
+            return
+        fi
+    done
+    return 1
+}
+
+is_packaged() { apt-cache show "$1" >/dev/null 2>&1; }
+
 privileged() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
@@ -130,6 +147,9 @@ copy_postgres() {
     ln -s "$dir" "$to${dir#"$root"}"
     [ -e "$to${share#"$root"}/extension/pgtap.control" ] ||
         cp "$(pgtap_directory)"/pgtap* "$to${share#"$root"}/extension/"
+    if [ ! -e "$to${share#"$root"}/extension/pg_partman.control" ] && partman_directory >/dev/null; then
+        cp "$(partman_directory)"/pg_partman* "$to${share#"$root"}/extension/"
+    fi
     echo "$to${bin#"$root"}" >"$private/bindir"
 }
 

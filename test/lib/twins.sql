@@ -83,7 +83,7 @@ AS $$
         UNION ALL
         SELECT format('constraint %s on %s: %s, validated %s, deferrable %s %s, local %s, inherited %s, no inherit %s, part of %s',
             conname, conrelid::regclass, pg_get_constraintdef(oid), convalidated, condeferrable, condeferred, conislocal,
-            coninhcount, connoinherit, (SELECT p.conname FROM pg_constraint p WHERE p.oid = c.conparentid))
+            coninhcount, contype IN ('c', 'n') AND connoinherit, (SELECT p.conname FROM pg_constraint p WHERE p.oid = c.conparentid))
         FROM pg_constraint c WHERE connamespace = schema::regnamespace
         UNION ALL
         SELECT format('%s below %s: %s, detach pending %s', c.oid::regclass, inhparent::regclass,

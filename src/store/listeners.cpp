@@ -6,7 +6,7 @@
 namespace zdm::store
 {
 
-void announce(int64 id)
+void tell_listeners(int64 id)
 {
     Args args;
 
