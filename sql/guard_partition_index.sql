@@ -105,10 +105,23 @@ SELECT compare();
 CREATE INDEX CONCURRENTLY ON events (id);
 
 -- by hand, as tools and people do it
-CREATE INDEX by_hand ON ONLY hollow (id);
-CREATE INDEX by_hand_1 ON hollow_1 (id);
-ALTER INDEX by_hand ATTACH PARTITION by_hand_1;
+SELECT twin('CREATE INDEX by_hand ON ONLY hollow (id)') :run
+SELECT twin('CREATE INDEX by_hand_1 ON hollow_1 (id)') :run
+SELECT twin('ALTER INDEX by_hand ATTACH PARTITION by_hand_1') :run
 SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indexrelid::regclass::text ~ 'by_hand' ORDER BY 1;
+
+-- REINDEX goes partition by partition; to drop a partitioned index there is no form but the plain one, under the lock rules
+
+REINDEX INDEX by_at;
+REINDEX TABLE events_2024;
+SELECT twin('DROP INDEX events_2023_at_idx') :run
+SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
+SELECT relation, lock, work, detail FROM zdm.explain('DROP INDEX by_body');
+SELECT twin('DROP INDEX by_body') :run
+BEGIN;
+SELECT twin('DROP INDEX by_at') :run
+COMMIT;
+SELECT compare();
 
 SELECT step, relation, lock, blocks, work, detail FROM zdm.explain('CREATE INDEX ON far (id, id)') ORDER BY step;
 SELECT step, relation, lock, blocks, work, detail FROM zdm.explain('CREATE INDEX ON events (body, id)') ORDER BY step;

@@ -34,6 +34,16 @@ SELECT compare();
 -- with CASCADE the foreign key goes, as the statement says
 SELECT twin('ALTER TABLE parent DROP CONSTRAINT parent_pkey CASCADE, ADD PRIMARY KEY (other)') :run
 SELECT compare();
+-- a key of an inheritance parent knows nothing of the rows of its children
+CALL each_side($$
+    CREATE TABLE elder (id int PRIMARY KEY, a int);
+    CREATE TABLE younger () INHERITS (elder);
+    INSERT INTO elder VALUES (1, 1);
+    INSERT INTO younger VALUES (1, 1), (1, 1);
+$$);
+SELECT twin('ALTER TABLE elder ADD UNIQUE (a)') :run
+SELECT twin('ALTER TABLE elder DROP CONSTRAINT elder_pkey, ADD PRIMARY KEY (id, a)') :run
+SELECT compare();
 -- refused as before
 \set VERBOSITY terse
 ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id) DEFERRABLE;

@@ -69,6 +69,22 @@ CALL each_side('ALTER TABLE span ADD PRIMARY KEY (room, during WITHOUT OVERLAPS)
 ALTER TABLE part ADD FOREIGN KEY (room, PERIOD during) REFERENCES span (room, PERIOD during);
 ALTER TABLE part ADD CONSTRAINT named FOREIGN KEY (room, PERIOD during) REFERENCES span;
 
+-- VALIDATE of a domain's constraint lets others write
+CALL each_side($$
+    CREATE DOMAIN positive AS int;
+    CREATE TABLE uses (a positive);
+    INSERT INTO uses VALUES (1), (NULL);
+$$);
+SELECT twin('ALTER DOMAIN positive ADD CONSTRAINT above CHECK (VALUE > 0)') :run
+SELECT twin('ALTER DOMAIN positive ADD CHECK (value > 1)') :run
+SELECT same_error(:'SQLSTATE', :'LAST_ERROR_MESSAGE');
+SELECT conname, convalidated FROM pg_constraint WHERE contypid = 'guarded.positive'::regtype;
+ALTER DOMAIN positive SET NOT NULL;
+
+-- what is not enforced is not checked
+SELECT twin('ALTER TABLE t ADD y int DEFAULT 1 CHECK (y > 5) NOT ENFORCED, ADD z int CHECK (z > 5) ENFORCED') :run
+SELECT compare();
+
 \set ECHO none
 SET client_min_messages = error;
 DROP SCHEMA plain, guarded, twins CASCADE;

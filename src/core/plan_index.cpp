@@ -24,7 +24,8 @@ void probe_duplicates(Draft &draft, const Part &part)
                                << " IS NOT DISTINCT FROM NULL THEN 'null' ELSE pg_catalog.concat(" << key << ") END"
                          : sql << ", " << key;
     }
-    sql << (part.below ? ") FROM " : ") FROM ONLY ") << part.relation.name << where.str() << " GROUP BY "
+    // Children have indexes of their own; partitions share one.
+    sql << (part.partitions.empty() ? ") FROM ONLY " : ") FROM ") << part.relation.name << where.str() << " GROUP BY "
         << draft.join(part.columns, ", ") << " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1";
 
     Violation violation;
@@ -65,6 +66,7 @@ void plan_key(Draft &draft, const Part &part, bool primary)
     Part index = part;
     index.unique = true;
     index.only = false;
+    index.below = false; // a key of an inheritance parent knows nothing of its children
     plan_create_index(draft, index);
     draft.act(StepKind::Instant, part, Lock::AccessExclusive, Work::Instant,
               draft.text({"ALTER TABLE ", part.relation.name, " ADD CONSTRAINT ", part.name,
@@ -76,6 +78,7 @@ void plan_redefined_key(Draft &draft, const Part &part)
 {
     Part index = part;
 
+    index.below = false;
     if (part.probe) {
         index.label = part.constraint;
         probe_duplicates(draft, index);

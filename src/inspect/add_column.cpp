@@ -38,7 +38,8 @@ struct Column {
 bool is_attribute(const Constraint *constraint)
 {
     return constraint->contype == CONSTR_ATTR_DEFERRABLE || constraint->contype == CONSTR_ATTR_NOT_DEFERRABLE ||
-           constraint->contype == CONSTR_ATTR_DEFERRED || constraint->contype == CONSTR_ATTR_IMMEDIATE;
+           constraint->contype == CONSTR_ATTR_DEFERRED || constraint->contype == CONSTR_ATTR_IMMEDIATE ||
+           pg::is_enforcement(constraint);
 }
 
 bool may_be_deferrable(const Constraint *constraint)
@@ -50,6 +51,13 @@ bool may_be_deferrable(const Constraint *constraint)
 // As transformConstraintAttrs does. False if it stands where PostgreSQL will not have it.
 bool fold(Constraint *into, const Constraint *attribute)
 {
+    if (pg::is_enforcement(attribute)) {
+        const bool fits = into != nullptr && (into->contype == CONSTR_CHECK || into->contype == CONSTR_FOREIGN);
+        if (fits) {
+            pg::set_enforcement(into, attribute);
+        }
+        return fits;
+    }
     if (!may_be_deferrable(into)) {
         return false;
     }

@@ -235,6 +235,7 @@ void validate(Case &c, Relation rel, const Look &look, const AlterTableStmt *stm
     if (validated || look.empty) {
         return;
     }
+    part->work = core::Work::Scan;
     part->form = HeapTupleIsValid(tuple) ? core::Form::Validate : part->form;
     part->name = quoted(c, cmd->name);
     if (!core::blocks_others(whole)) {
@@ -242,7 +243,6 @@ void validate(Case &c, Relation rel, const Look &look, const AlterTableStmt *stm
     }
     part->hazard = true;
     part->lock = whole;
-    part->work = core::Work::Scan;
     part->reason = "VALIDATE CONSTRAINT scans under the lock of the commands beside it.";
     part->hint = one_by_one(c, stmt, pieces);
     part->hint_is_whole = true;
@@ -354,8 +354,9 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
 
     statement.relation = look.relation;
     statement.head = c.concat({"ALTER TABLE ", stmt->relation->inh ? "" : "ONLY ", look.relation.name, " "});
-    want(c, look, whole, stmt->relation->inh && deep);
+    want(c, look, whole, false);
     with_relation(c, look.oid, [&](Relation rel) {
+        want(c, look, whole, deep && reaches_children(rel, stmt));
         const Relation future = is_table ? future_of(rel, stmt) : rel;
         ListCell *cell = nullptr;
         std::uint32_t i = 0;
@@ -364,6 +365,12 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
             core::Part part = blank_part(c, look, stmt, cmd);
             core::List<core::Part> further(c.arena);
             part.source = pieces.found ? pieces.sources[i] : "";
+            if (look.relkind == RELKIND_PARTITIONED_INDEX && cmd->subtype == AT_AttachPartition) {
+                Look child;
+                if (look_at(c, castNode(PartitionCmd, cmd->def)->name, &child)) {
+                    want(c, child, core::Lock::AccessExclusive, false);
+                }
+            }
             if (is_table) {
                 want_partners(c, rel, cmd);
                 inspect_command(c, rel, future, look, stmt, cmd, pieces, &part, &further);

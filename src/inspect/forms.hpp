@@ -79,6 +79,11 @@ inline std::string_view reviewed(Case &c, std::string_view statement)
     return c.concat({"SET zdm.safety_assured = on;\n", statement, ";"});
 }
 
+// Whether children and partitions are locked as well.
+bool reaches_children(Relation rel, const AlterTableStmt *stmt);
+bool renames_of_children(Relation rel, const RenameStmt *stmt);
+bool has_row_trigger(Relation rel, const char *name);
+
 // The table with the statement's new columns; `rel` itself if there are none. To be forgotten before rel is closed.
 Relation future_of(Relation rel, const AlterTableStmt *stmt);
 void forget_future(Relation rel, Relation future);

@@ -205,6 +205,7 @@ void classify_index(Case &c, const IndexStmt *stmt, const Look &look, core::Part
 {
     if (look.relkind == RELKIND_PARTITIONED_TABLE) {
         part->hazard = !part->only && !look.empty && !stmt->concurrent;
+        part->work = part->only ? core::Work::Instant : part->work;
         part->rule = core::Rule::CreateIndexPartitioned;
         return;
     }
@@ -236,7 +237,7 @@ void create_index(Case &c, const IndexStmt *stmt)
     statement.relation = look.relation;
     statement.waits_long = stmt->concurrent;
     statement.commits = stmt->concurrent;
-    want(c, look, part.lock, !part.only);
+    want(c, look, part.lock, !part.only && look.relkind == RELKIND_PARTITIONED_TABLE);
 
     const Oid existing = get_relname_relid(pg::cstring(part.label), look.schema);
     if (OidIsValid(existing) && !is_leftover(c, existing, look, stmt)) {
@@ -245,6 +246,7 @@ void create_index(Case &c, const IndexStmt *stmt)
             statement.warning =
                 c.concat({"index ", part.qualified, " exists, is invalid, and is not what this statement builds"});
         }
+        part.work = core::Work::Instant;
         statement.parts.push(part);
         return;
     }
@@ -338,6 +340,22 @@ void drop_index(Case &c, const DropStmt *stmt)
 namespace
 {
 
+// REINDEX TABLE takes its indexes one by one, each with the strongest lock.
+void want_reindexed(Case &c, const Look &look, core::Lock lock)
+{
+    const bool plain = lock == core::Lock::AccessExclusive;
+
+    want(c, look, plain ? core::Lock::Share : lock, look.relkind == RELKIND_PARTITIONED_TABLE);
+    if (plain) {
+        with_relation(c, look.oid, [&](Relation rel) {
+            ListCell *cell = nullptr;
+            foreach (cell, RelationGetIndexList(rel)) {
+                want(c, lfirst_oid(cell), lock);
+            }
+        });
+    }
+}
+
 // REINDEX INDEX or TABLE. False: PostgreSQL's business alone.
 bool reindex_one(Case &c, const ReindexStmt *stmt, core::Part *part, std::string_view *target)
 {
@@ -358,12 +376,12 @@ bool reindex_one(Case &c, const ReindexStmt *stmt, core::Part *part, std::string
         }
         want(c, look, part->lock, false);
         if (is_exclusion(get_index_constraint(look.oid))) {
-            part->rewritable = false;
             part->reason = "An exclusion constraint's index cannot be rebuilt concurrently.";
+            part->rewritable = false;
             part->hint = c.concat({"-- In a maintenance window:\n", reviewed(c, c.text)});
         }
     } else {
-        want(c, look, part->lock == core::Lock::AccessExclusive ? core::Lock::Share : part->lock, true);
+        want_reindexed(c, look, part->lock);
     }
     part->relation = table.relation;
     part->hazard = !table.empty && !table.hidden;

@@ -38,12 +38,28 @@ void want_referencing(Case &c, Oid oid)
     }
 }
 
+Oid get_constraint_parent(Oid constraint)
+{
+    HeapTuple tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+    Oid parent = InvalidOid;
+
+    if (HeapTupleIsValid(tuple)) {
+        parent = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple))->conparentid;
+        ReleaseSysCache(tuple);
+    }
+    return parent;
+}
+
 void want_referenced_by(Case &c, Oid oid)
 {
     with_relation(c, oid, [&](Relation rel) {
         ListCell *cell = nullptr;
         foreach (cell, RelationGetFKeyList(rel)) {
-            want(c, static_cast<ForeignKeyCacheInfo *>(lfirst(cell))->confrelid, Lock::AccessExclusive);
+            const auto *key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+            // A partition's part of its parent's foreign key has no triggers on the other side.
+            if (!OidIsValid(get_constraint_parent(key->conoid))) {
+                want(c, key->confrelid, Lock::AccessExclusive);
+            }
         }
     });
 }
@@ -64,6 +80,10 @@ void drop_relations(Case &c, const DropStmt *stmt)
         want_named(c, name, Lock::AccessExclusive, true);
         if (look.relkind == RELKIND_RELATION || look.relkind == RELKIND_PARTITIONED_TABLE) {
             want_referenced_by(c, look.oid);
+            ListCell *inner = nullptr;
+            foreach (inner, getOwnedSequences(look.oid)) {
+                want(c, lfirst_oid(inner), Lock::AccessExclusive);
+            }
             if (stmt->behavior == DROP_CASCADE) {
                 want_referencing(c, look.oid);
             }
@@ -78,9 +98,26 @@ void drop_from_table(Case &c, const DropStmt *stmt)
 
     foreach (cell, stmt->objects) {
         List *names = list_copy(static_cast<List *>(lfirst(cell)));
-        want_named(c, makeRangeVarFromNameList(list_truncate(names, list_length(names) - 1)), Lock::AccessExclusive,
-                   false);
+        const char *own = strVal(llast(names));
+        RangeVar *table = makeRangeVarFromNameList(list_truncate(names, list_length(names) - 1));
+        Look look;
+        bool copied = false; // on partitions, by the trigger's copies there
+        if (stmt->removeType == OBJECT_TRIGGER && look_at(c, table, &look, false) &&
+            look.relkind == RELKIND_PARTITIONED_TABLE) {
+            with_relation(c, look.oid, [&](Relation rel) { copied = has_row_trigger(rel, own); });
+        }
+        want_named(c, table, Lock::AccessExclusive, copied);
     }
+}
+
+void create_trigger(Case &c, const CreateTrigStmt *stmt)
+{
+    Look look;
+
+    if (look_at(c, stmt->relation, &look, false)) {
+        want_named(c, stmt->relation, Lock::ShareRowExclusive, stmt->row && look.relkind == RELKIND_PARTITIONED_TABLE);
+    }
+    want_named(c, stmt->constrrel, Lock::ShareRowExclusive, false);
 }
 
 void create_table(Case &c, const CreateStmt *stmt)
@@ -261,6 +298,7 @@ void cluster(Case &c, const Node *utility)
     core::Part part = whole_statement(c, one ? &look : nullptr, core::Rule::Cluster, core::Work::Rewrite,
                                       repacked(c, one ? look.relation.name : "", call.by_index ? call.index : nullptr));
     part.hazard = !one || !look.empty;
+    part.work = part.hazard ? part.work : core::Work::Instant;
     c.out->statement.parts.push(part);
     if (one) {
         want(c, look, Lock::AccessExclusive, true);
@@ -326,7 +364,9 @@ void rename(Case &c, const RenameStmt *stmt)
                        look.relkind == RELKIND_VIEW;
 
     c.out->statement.relation = look.relation;
-    want(c, look, index ? Lock::ShareUpdateExclusive : Lock::AccessExclusive, stmt->renameType == OBJECT_COLUMN);
+    bool of_children = false;
+    with_relation(c, look.oid, [&](Relation rel) { of_children = renames_of_children(rel, stmt); });
+    want(c, look, index ? Lock::ShareUpdateExclusive : Lock::AccessExclusive, of_children);
     if (stmt->renameType == OBJECT_COLUMN && table && get_attnum(look.oid, stmt->subname) > 0 &&
         get_attnum(look.oid, stmt->newname) == InvalidAttrNumber) {
         with_relation(c, look.oid, [&](Relation rel) {
@@ -353,8 +393,7 @@ void other(Case &c, const Node *utility)
         truncate(c, castNode(TruncateStmt, utility));
         break;
     case T_CreateTrigStmt:
-        want_named(c, castNode(CreateTrigStmt, utility)->relation, Lock::ShareRowExclusive, true);
-        want_named(c, castNode(CreateTrigStmt, utility)->constrrel, Lock::ShareRowExclusive, false);
+        create_trigger(c, castNode(CreateTrigStmt, utility));
         break;
     case T_RuleStmt:
         want_named(c, castNode(RuleStmt, utility)->relation, Lock::AccessExclusive, false);

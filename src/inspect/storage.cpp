@@ -107,6 +107,13 @@ void keep_elsewhere(Case &c, Relation rel, const Look &look, const AlterTableStm
         if (OidIsValid(wanted) && wanted != rel->rd_rel->relam && stored && !look.empty) {
             refuse(c, part, core::Rule::SetAccessMethod);
         }
+    } else if (pg::enforced_by(cmd) != nullptr && !look.empty) {
+        refuse(c, part, core::Rule::AddFkValidating);
+        part->work = core::Work::Scan;
+        part->hint =
+            c.concat({"-- It checks every row. Without the lock: drop the constraint, ADD it NOT VALID, VALIDATE "
+                      "it. In a maintenance window:\n",
+                      reviewed(c, c.text)});
     } else if (pg::is_set_expression(cmd) && stored && !look.empty) {
         const AttrNumber column = get_attnum(look.oid, cmd->name);
         if (column > 0 && !pg::is_virtual(TupleDescAttr(RelationGetDescr(rel), column - 1))) {

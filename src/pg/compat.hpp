@@ -18,6 +18,11 @@ inline void *guc_allocate(std::size_t bytes)
 #endif
 }
 
+// ADD CONSTRAINT of any kind locks all children. 18: "Add pg_constraint rows for not-null constraints", 14e87ffa5.
+inline constexpr bool kNewConstraintLocksChildren = PG_VERSION_NUM >= 180000;
+// 17: "Support identity columns in partitioned tables", 699586315.
+inline constexpr bool kIdentityReachesPartitions = PG_VERSION_NUM >= 170000;
+
 // 1c27d16e6e5c (16) gave the walkers a prototype; before, they took a function of unknown arguments, which
 // C++ lacks.
 inline bool walk_raw(Node *node, bool (*walker)(Node *node, void *context), void *context)

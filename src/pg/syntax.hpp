@@ -100,6 +100,37 @@ inline bool is_set_expression([[maybe_unused]] const AlterTableCmd *cmd)
 #endif
 }
 
+// 18: "Add support for NOT ENFORCED in CHECK constraints" and "... in foreign key constraints".
+inline bool is_enforcement([[maybe_unused]] const Constraint *attribute)
+{
+#if PG_VERSION_NUM >= 180000
+    return attribute->contype == CONSTR_ATTR_ENFORCED || attribute->contype == CONSTR_ATTR_NOT_ENFORCED;
+#else
+    return false;
+#endif
+}
+
+// As transformConstraintAttrs does.
+inline void set_enforcement([[maybe_unused]] Constraint *constraint, [[maybe_unused]] const Constraint *attribute)
+{
+#if PG_VERSION_NUM >= 180000
+    constraint->is_enforced = attribute->contype == CONSTR_ATTR_ENFORCED;
+    constraint->skip_validation = constraint->skip_validation || !constraint->is_enforced;
+#endif
+}
+
+// ALTER CONSTRAINT ... ENFORCED, which checks every row: its name; otherwise null.
+inline const char *enforced_by([[maybe_unused]] const AlterTableCmd *cmd)
+{
+#if PG_VERSION_NUM >= 180000
+    if (cmd->subtype == AT_AlterConstraint) {
+        const auto *change = castNode(ATAlterConstraint, cmd->def);
+        return change->alterEnforceability && change->is_enforced ? change->conname : nullptr;
+    }
+#endif
+    return nullptr;
+}
+
 inline bool is_set_access_method(const AlterTableCmd *cmd) { return cmd->subtype == AT_SetAccessMethod; }
 
 // 19 (45762084) has standard_conforming_strings always on, and nothing to warn of.

@@ -116,7 +116,9 @@ bool is_unfinished(const store::Plan &plan)
 
 bool is_clean_up(const core::Step &step)
 {
-    return step.kind == core::StepKind::Instant || !step.drops.empty() || is_half_detached(step);
+    // ANALYZE is long by its locks only.
+    const bool quick = step.kind == core::StepKind::Long && step.work == core::Work::Instant;
+    return quick || step.kind == core::StepKind::Instant || !step.drops.empty() || is_half_detached(step);
 }
 
 // Whether so much of it is done that the rest is done in no time.

@@ -191,13 +191,15 @@ void put_judged(const Session &session, Row row, const inspect::Finding &finding
                                               session.settings.safety_assured);
     const std::string_view detail = both(session, core::describe(session.arena, verdict), statement.warning);
 
-    for (const core::Part &part : verdict.findings) {
-        bool known = false;
-        for (const std::string_view name : row.rules) {
-            known = known || name == core::row(part.rule).name;
-        }
-        if (!known) {
-            row.rules.push(core::row(part.rule).name);
+    for (const core::List<core::Part> *parts : {&verdict.findings, &verdict.weaker}) {
+        for (const core::Part &part : *parts) {
+            bool known = false;
+            for (const std::string_view name : row.rules) {
+                known = known || name == core::row(part.rule).name;
+            }
+            if (!known) {
+                row.rules.push(core::row(part.rule).name);
+            }
         }
     }
     row.verdict = core::name(verdict.ruling);

@@ -21,7 +21,7 @@ inside() {
 needs_build() {
     case " $* " in
     *" build "*) return 1 ;;
-    *" style "* | *" regress "* | *" tap "* | *" isolation "* | *" cluster "* | *" demo "* | *" bench "*) ;;
+    *" style "* | *" regress "* | *" tap "* | *" isolation "* | *" oracle "* | *" cluster "* | *" demo "* | *" bench "*) ;;
     *) return 1 ;;
     esac
 }

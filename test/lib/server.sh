@@ -2,6 +2,7 @@
 
 server=
 
+# start_server [line of postgresql.conf] ...
 start_server() {
     server=$ZDM_TMP/server-$suite
     rm -rf "$server"
@@ -14,6 +15,7 @@ unix_socket_directories = '$server'
 fsync = off
 log_line_prefix = '%m [%p] %q%a '
 END
+    printf '%s\n' "$@" >>"$server/data/postgresql.conf"
     export PGHOST=$server PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
     if ! pg_ctl -s -w -D "$server/data" -l "$server/log" start; then
         cat "$server/log"

@@ -41,7 +41,8 @@ SELECT isnt(:failed, :job, 'a single concurrent step is a job, too');
 SELECT results_eq(format('SELECT state, error, finished_at IS NOT NULL FROM zdm.jobs WHERE id = %s', :failed),
     $$VALUES ('failed', 'could not create unique index "t_expr_idx" (Key ((v % 10))=(0) is duplicated.)', true)$$, 'a failed plan is failed, with its error');
 SELECT results_eq(format($$SELECT step, state, error FROM zdm.steps WHERE job = %s$$, :failed), $$VALUES
-    (1, 'failed', 'could not create unique index "t_expr_idx" (Key ((v % 10))=(0) is duplicated.)'), (2, 'pending', NULL)$$, 'and says where');
+    (1, 'failed', 'could not create unique index "t_expr_idx" (Key ((v % 10))=(0) is duplicated.)'), (2, 'pending', NULL),
+    (3, 'pending', NULL)$$, 'and says where');
 SELECT is_empty('SELECT * FROM zdm.uninstall_blockers()', 'what has ended keeps nobody from leaving');
 
 -- what takes one transaction is none

@@ -291,4 +291,46 @@ TEST_F(Plans, FillAColumnAndProveItBeforeItsEnd)
     EXPECT_NE(steps(statement({column})).find("SELECT fill();\nCALL zdm.wait();"), std::string::npos);
 }
 
+TEST_F(Plans, ChangeTypesLastAndSayWhatStays)
+{
+    Part type = part(Form::AlterType, Rule::AlterColumnTypeCheckRecheck);
+    type.source = "ALTER v TYPE text";
+    type.makes_room = "DROP IT; ";
+    type.puts_back = "; ADD IT";
+    type.validate = List<std::string_view>(memory);
+    type.validate.push("it");
+    type.analyze = "v";
+    Part check = part(Form::AddCheck, Rule::AddCheckValidating);
+    check.probe = false;
+    check.name = "c";
+    check.source = "ADD CONSTRAINT c CHECK (a > 0)";
+
+    const Plan made = plan(memory, settings, statement({type, check}));
+    ASSERT_EQ(made.steps.count, 5U);
+    EXPECT_EQ(made.steps[2].sql, "DROP IT; ALTER TABLE public.t ALTER v TYPE text; ADD IT");
+    EXPECT_TRUE(made.steps[2].by_hand);
+    EXPECT_EQ(made.steps[2].undo, "ALTER TABLE public.t VALIDATE CONSTRAINT it; ANALYZE public.t (v)");
+    EXPECT_EQ(made.steps[4].sql, "ANALYZE public.t (v)");
+}
+
+TEST_F(Plans, ReplaceAKeyInOneCommandAfterItsIndex)
+{
+    Part drop = part(Form::Other, Rule::DropColumn);
+    drop.hazard = false;
+    drop.source = "DROP CONSTRAINT t_pkey";
+    Part key = part(Form::RedefineKey, Rule::RedefinePrimaryKey);
+    key.probe = false;
+    key.name = "t_pkey1";
+    key.label = "t_pkey1";
+    key.qualified = "public.t_pkey1";
+    key.definition = "(a)";
+    key.finish = "ADD CONSTRAINT t_pkey PRIMARY KEY USING INDEX t_pkey1";
+
+    const Plan made = plan(memory, settings, statement({drop, key}));
+    ASSERT_EQ(made.steps.count, 2U);
+    EXPECT_EQ(made.steps[0].undo, "DROP INDEX CONCURRENTLY IF EXISTS public.t_pkey1");
+    EXPECT_EQ(made.steps[1].sql,
+              "ALTER TABLE public.t DROP CONSTRAINT t_pkey, ADD CONSTRAINT t_pkey PRIMARY KEY USING INDEX t_pkey1");
+}
+
 } // namespace zdm::core
