@@ -303,19 +303,19 @@ bool heap_sweep(Work *work, Relation part, const Order &order, Batch *done, stor
             MemoryContextSwitchTo(here);
         }
         work->locked = true;
-        // Under the same snapshot, so that a row that moves meanwhile is followed to where it is.
+        // Under the same snapshot: what has moved since is not taken for what has taken its place.
         const HeapPlan which = order.how == How::Plain ? HeapPlan::These : HeapPlan::TheseUnlocked;
-        const int64 before = done->rows_done;
         execute_at(prepare_heap(&work->statements, clauses_of(work, oid), which), values, false, snapshot);
         count(work, done);
-        done->all_locked = order.how == How::SkipLocked && done->rows_done - before < take;
+        done->all_locked = order.how == How::SkipLocked && done->rows_done < take;
     }
     UnregisterSnapshot(snapshot);
     if (found >= kMostLeft) {
         // Too many to look for again and again.
         progress->walked = false;
     }
-    return found < kMostLeft && take == found && !done->all_locked;
+    // A row that has moved since, or is locked, is found again.
+    return found < kMostLeft && done->rows_done == found;
 }
 
 Datum heap_texts(const HeapPlace &place)
