@@ -111,12 +111,33 @@ static Node *put_new_values(Node *node, void *context)
 
 } // extern "C"
 
-Query *analyse(const Clauses &clauses)
+// `column = DEFAULT` gets the column's default, as the rewriter would put it there.
+void put_defaults(Query *query, Relation part)
+{
+    ListCell *cell = nullptr;
+
+    foreach (cell, query->targetList) {
+        auto *entry = lfirst_node(TargetEntry, cell);
+        if (entry->resjunk || !IsA(entry->expr, SetToDefault)) {
+            continue;
+        }
+        const auto *column = TupleDescAttr(RelationGetDescr(part), entry->resno - 1);
+        Node *value = build_column_default(part, entry->resno);
+        if (value == nullptr) {
+            value = reinterpret_cast<Node *>(makeNullConst(column->atttypid, column->atttypmod, column->attcollation));
+        }
+        entry->expr = reinterpret_cast<Expr *>(value);
+    }
+}
+
+Query *analyse(const Clauses &clauses, Relation part)
 {
     const char *sql = plain_statement(clauses);
     auto *raw = linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT));
+    Query *query = parse_analyze_fixedparams(raw, sql, nullptr, 0, nullptr);
 
-    return parse_analyze_fixedparams(raw, sql, nullptr, 0, nullptr);
+    put_defaults(query, part);
+    return query;
 }
 
 bool makes_false(Query *query)
@@ -221,7 +242,7 @@ bool any_index_has(const Bitmapset *columns, Relation part)
 
 Meaning read_meaning(const Clauses &clauses, Relation part)
 {
-    Query *query = analyse(clauses);
+    Query *query = analyse(clauses, part);
     Bitmapset *written = nullptr;
     ListCell *cell = nullptr;
     Meaning meaning{};

@@ -97,6 +97,17 @@ SELECT is(rows_done, 0::bigint, 'of which a second run writes nothing') FROM zdm
 SELECT zdm.backfill('keyless_too', 'b = b + 1, n = 1', 'n = 0 AND a > 1000') AS job \gset
 CALL zdm.wait(:job, '60s');
 SELECT results_eq('SELECT b - a * 2, count(*)::int FROM keyless_too GROUP BY 1 ORDER BY 1', 'VALUES (0, 1000), (1, 2000)', 'where the condition ends it, counting is fine');
+-- DEFAULT: one that is always the same, and others
+ALTER TABLE keyless_too ALTER n SET DEFAULT 7, ALTER b SET DEFAULT random(), ALTER x DROP DEFAULT;
+SELECT zdm.backfill('keyless_too', 'n = DEFAULT, x = DEFAULT', options => '{"path": "ctid"}') AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT is(count(*), 3000::bigint, 'a default that is always the same') FROM keyless_too WHERE n = 7 AND x IS NULL;
+SELECT throws_ok($$SELECT zdm.backfill('keyless_too', 'b = DEFAULT')$$, '0A000', NULL, 'and one that is not');
+ALTER TABLE plain ALTER n SET DEFAULT 5;
+SELECT zdm.backfill('plain', 'n = DEFAULT') AS job \gset
+CALL zdm.wait(:job, '60s');
+SELECT is(count(*), 5000::bigint, 'by key') FROM plain WHERE n = 5;
+ALTER TABLE plain ALTER n SET DEFAULT 0;
 -- rows that are right are not written, by key either
 SELECT zdm.backfill('plain', 'v = id::text') AS job \gset
 CALL zdm.wait(:job, '60s');
