@@ -238,6 +238,22 @@ bool any_index_has(const Bitmapset *columns, Relation part)
     return found;
 }
 
+// Such a trigger has the last word on what an update writes, and may be what the update is for.
+bool has_before_trigger(Relation part)
+{
+    const TriggerDesc *triggers = part->trigdesc;
+
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++) {
+        const Trigger &trigger = triggers->triggers[i];
+        if (TRIGGER_FOR_ROW(trigger.tgtype) && TRIGGER_FOR_BEFORE(trigger.tgtype) &&
+            TRIGGER_FOR_UPDATE(trigger.tgtype) && trigger.tgenabled != TRIGGER_DISABLED &&
+            trigger.tgenabled != TRIGGER_FIRES_ON_REPLICA) {
+            return true;
+        }
+    }
+    return false;
+}
+
 } // namespace
 
 Meaning read_meaning(const Clauses &clauses, Relation part)
@@ -263,7 +279,7 @@ Meaning read_meaning(const Clauses &clauses, Relation part)
         // (a, b) = (SELECT ...) has its subquery elsewhere.
         elsewhere = elsewhere || entry->resjunk;
     }
-    meaning.repeatable = !reads.found && !unsteady && !elsewhere;
+    meaning.repeatable = !reads.found && !unsteady && !elsewhere && !has_before_trigger(part);
     meaning.ends_itself = clauses.where_clause != nullptr && makes_false(query);
     meaning.not_yet = meaning.repeatable ? not_yet(query, clauses, part) : nullptr;
     Reads scope{query->resultRelation, RelationGetRelid(part), written, 0, false};

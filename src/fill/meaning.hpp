@@ -6,7 +6,8 @@ namespace zdm::fill
 {
 
 struct Meaning {
-    // set_clause reads no column it writes and gives the same each time: a row can be met twice.
+    // set_clause reads no column it writes and gives the same each time, and no BEFORE trigger has a say in it: a row
+    // can be met twice.
     bool repeatable;
     // set_clause makes where_clause false: a row that is done does not match again.
     bool ends_itself;

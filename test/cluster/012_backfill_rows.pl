@@ -100,6 +100,10 @@ cmp_ok(ask("SELECT rows_done FROM zdm.jobs WHERE id = $job"), '<', 1000, 'a writ
 until_true("SELECT state = 'done' FROM zdm.jobs WHERE id = $job", 'done');
 is(ask('SELECT min(n), max(n) FROM t'), '1|1', 'once');
 
+# Each change of state is told.
+my $heard = ask("LISTEN zdm; SELECT zdm.backfill('t', 'n = n + 1', batch_rows => 1000); CALL zdm.wait(); SELECT 1; SELECT 2");
+like($heard, qr/notification "zdm" with payload ".*"state": "$_"/, "NOTIFY tells of $_") foreach ('queued', 'running', 'done');
+
 $session->quit;
 $node->stop;
 done_testing();
