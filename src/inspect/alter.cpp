@@ -89,7 +89,9 @@ void want_partners(Case &c, Relation rel, const AlterTableCmd *cmd)
                !is_concurrent_detach(cmd)) {
         Look child;
         if (look_at(c, castNode(PartitionCmd, cmd->def)->name, &child)) {
-            want(c, child, core::Lock::AccessExclusive, true);
+            if (!child.hidden) {
+                want(c, child, core::Lock::AccessExclusive, true);
+            }
             want(c, get_default_partition_oid(RelationGetRelid(rel)), core::Lock::AccessExclusive);
         }
     }
@@ -357,6 +359,9 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
     want(c, look, whole, false);
     with_relation(c, look.oid, [&](Relation rel) {
         want(c, look, whole, deep && reaches_children(rel, stmt));
+        if (builds_in_partitions(rel, stmt)) {
+            want(c, look, core::Lock::Share, true);
+        }
         const Relation future = is_table ? future_of(rel, stmt) : rel;
         ListCell *cell = nullptr;
         std::uint32_t i = 0;

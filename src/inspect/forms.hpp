@@ -81,6 +81,7 @@ inline std::string_view reviewed(Case &c, std::string_view statement)
 
 // Whether children and partitions are locked as well.
 bool reaches_children(Relation rel, const AlterTableStmt *stmt);
+bool builds_in_partitions(Relation rel, const AlterTableStmt *stmt);
 bool renames_of_children(Relation rel, const RenameStmt *stmt);
 bool has_row_trigger(Relation rel, const char *name);
 

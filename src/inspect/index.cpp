@@ -213,6 +213,8 @@ void classify_index(Case &c, const IndexStmt *stmt, const Look &look, core::Part
     if (!part->leftover.empty()) {
         part->hazard = true;
         part->rule = core::Rule::CicIfNotExistsInvalid;
+        // As written it would let the INVALID one be.
+        part->work = part->if_not_exists ? core::Work::Instant : part->work;
         part->reason = c.concat({"Index ", part->qualified, " is left over from a failed build."});
     } else {
         part->hazard = (!stmt->concurrent || pg::may_time_out()) && !look.empty;

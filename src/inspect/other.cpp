@@ -127,7 +127,8 @@ void create_table(Case &c, const CreateStmt *stmt)
     foreach (cell, stmt->inhRelations) {
         const auto *parent = lfirst_node(RangeVar, cell);
         Look look;
-        if (stmt->partbound != nullptr && look_at(c, parent, &look, false) && !look.hidden) {
+        const bool there = stmt->if_not_exists && OidIsValid(RangeVarGetRelid(stmt->relation, NoLock, true));
+        if (!there && stmt->partbound != nullptr && look_at(c, parent, &look, false) && !look.hidden) {
             want(c, look, Lock::AccessExclusive, false);
             c.out->statement.relation = look.relation;
             create_partition(c, stmt);

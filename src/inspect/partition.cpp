@@ -101,6 +101,7 @@ bool want_proof(Case &c, Relation rel, const Look &look, List *qual, std::string
     proof.probe = may_select(look.oid);
     part->proofs.push(proof);
     part->hazard = true;
+    part->work = part->work > core::Work::Scan ? part->work : core::Work::Scan;
     if (implied(rel, qual, as_check(rel, sql))) {
         return true;
     }
@@ -168,7 +169,7 @@ void begin(Case &c, Relation parent, core::Part *part)
     part->also = core::List<core::Target>(c.arena);
     part->partner = relation_of(c, RelationGetRelid(parent));
     part->lock = core::Lock::AccessExclusive;
-    part->work = core::Work::Scan;
+    part->work = core::Work::Instant;
 }
 
 } // namespace
@@ -189,14 +190,16 @@ void attach_partition(Case &c, Relation rel, const PartitionCmd *cmd, core::Part
         PartitionBoundSpec *bound = bound_of(c, rel, cmd->bound, RelationGetRelationName(child));
         List *bounds = get_qual_from_partbound(rel, bound);
         List *all = list_concat(list_copy(bounds), bounds_above(c, rel));
+        // What this transaction has made nobody else waits for.
+        const bool quiet = look.empty || look.hidden;
         bool fine = true;
 
         part->form = core::Form::AttachPartition;
         part->rule = core::Rule::AttachPartitionScan;
-        if (!look.empty) {
+        if (!quiet) {
             what_attach_would_add(c, rel, child, part);
         }
-        if (all != NIL && !look.empty) {
+        if (all != NIL && !quiet) {
             all = reinterpret_cast<List *>(eval_const_expressions(nullptr, reinterpret_cast<Node *>(all)));
             all = map_partition_varattnos(list_make1(make_ands_explicit(all)), 1, child, rel);
             fine = want_proof(c, child, look, all, "partition constraint of relation \"%s\" is violated by some row",
@@ -205,11 +208,11 @@ void attach_partition(Case &c, Relation rel, const PartitionCmd *cmd, core::Part
         if (!bound->is_default) {
             fine = want_proof_of_default(c, rel, bounds, part) && fine;
         }
-        part->relation = !look.empty || part->proofs.empty() ? look.relation : part->proofs[0].relation;
+        part->relation = !quiet || part->proofs.empty() ? look.relation : part->proofs[0].relation;
         part->rewritable = fine && part->hint.empty();
         // Programs for the maintenance of partitions attach what they have just made, in a function: that the default
         // partition is scanned is no reason to leave them without the next one.
-        part->mild_in_block = look.empty;
+        part->mild_in_block = quiet;
         ListCell *cell = nullptr;
         foreach (cell, find_all_inheritors(look.oid, NoLock, nullptr)) {
             part->also.push({relation_of(c, lfirst_oid(cell)), core::Lock::AccessExclusive});

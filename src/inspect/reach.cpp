@@ -24,6 +24,31 @@ bool is_inherited_check(Oid constraint)
     return found;
 }
 
+bool all_not_null(Relation rel, List *columns)
+{
+    ListCell *cell = nullptr;
+    bool all = true;
+
+    foreach (cell, columns) {
+        const AttrNumber column = get_attnum(RelationGetRelid(rel), strVal(lfirst(cell)));
+        all = all && column > 0 && TupleDescAttr(RelationGetDescr(rel), column - 1)->attnotnull;
+    }
+    return all;
+}
+
+// A new key of a partitioned table is built in the partitions as CREATE INDEX does it, unless they must become NOT
+// NULL.
+bool only_builds(Relation rel, const AlterTableCmd *cmd)
+{
+    if (cmd->subtype != AT_AddConstraint || rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ||
+        pg::kNewConstraintLocksChildren) {
+        return false;
+    }
+    const auto *constraint = castNode(Constraint, cmd->def);
+    return constraint->contype == CONSTR_UNIQUE || constraint->contype == CONSTR_EXCLUSION ||
+           (constraint->contype == CONSTR_PRIMARY && all_not_null(rel, constraint->keys));
+}
+
 bool reaches_children(Relation rel, const AlterTableCmd *cmd)
 {
     const bool partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
@@ -72,7 +97,7 @@ bool reaches_children(Relation rel, const AlterTableCmd *cmd)
         return partitioned && pg::kIdentityReachesPartitions;
     case AT_AddConstraint: {
         const auto *constraint = castNode(Constraint, cmd->def);
-        return partitioned || pg::kNewConstraintLocksChildren ||
+        return (partitioned && !only_builds(rel, cmd)) || pg::kNewConstraintLocksChildren ||
                (constraint->contype == CONSTR_CHECK && !constraint->is_no_inherit);
     }
     case AT_DropConstraint: {
@@ -95,6 +120,17 @@ bool reaches_children(Relation rel, const AlterTableStmt *stmt)
         any = any || reaches_children(rel, lfirst_node(AlterTableCmd, cell));
     }
     return any && stmt->relation->inh;
+}
+
+bool builds_in_partitions(Relation rel, const AlterTableStmt *stmt)
+{
+    ListCell *cell = nullptr;
+    bool any = false;
+
+    foreach (cell, stmt->cmds) {
+        any = any || only_builds(rel, lfirst_node(AlterTableCmd, cell));
+    }
+    return any;
 }
 
 bool renames_of_children(Relation rel, const RenameStmt *stmt)

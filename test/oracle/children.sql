@@ -48,7 +48,7 @@ ALTER TABLE base SET (fillfactor = 70);
 ALTER TABLE base OWNER TO CURRENT_USER;
 -- expect nothing
 ALTER TABLE base CLUSTER ON base_id;
--- expect disable-trigger
+-- expect disable-trigger; when empty disable-trigger
 ALTER TABLE base DISABLE TRIGGER touched;
 -- expect nothing
 ALTER TABLE base ENABLE ALWAYS TRIGGER touched;
@@ -115,9 +115,9 @@ ALTER TABLE whole ADD CONSTRAINT c CHECK (v < 1000) NOT VALID;
 ALTER TABLE whole VALIDATE CONSTRAINT c;
 -- expect nothing
 ALTER TABLE whole OWNER TO CURRENT_USER;
--- expect disable-trigger
+-- expect disable-trigger; when empty disable-trigger
 ALTER TABLE whole DISABLE TRIGGER touched;
--- expect disable-trigger
+-- expect disable-trigger; when empty disable-trigger
 ALTER TABLE ONLY whole DISABLE TRIGGER touched;
 -- expect nothing
 ALTER TABLE whole ENABLE ALWAYS TRIGGER touched;

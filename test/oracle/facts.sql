@@ -102,7 +102,8 @@ BEGIN
     END LOOP;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'oracle_owner') THEN
         DROP OWNED BY oracle_owner;
-        DROP ROLE oracle_owner;
+    ELSE
+        CREATE ROLE oracle_owner;
     END IF;
     CREATE SCHEMA public;
     GRANT USAGE ON SCHEMA public TO PUBLIC;
@@ -129,7 +130,7 @@ $$;
 
 CREATE FUNCTION oracle.described(class oid, object oid, part int) RETURNS text LANGUAGE sql STABLE
 AS $$
-    SELECT regexp_replace(pg_describe_object(class, object, part), '(RI_ConstraintTrigger_[ac]|pg_toast)_\d+', '\1', 'g')
+    SELECT regexp_replace(pg_describe_object(class, object, part), '(RI_ConstraintTrigger_[ac]|Unique_ConstraintTrigger|PK_ConstraintTrigger|pg_toast)_\d+', '\1', 'g')
 $$;
 
 -- What 15 does not have yet counts as the default that later versions give it.

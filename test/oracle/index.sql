@@ -126,7 +126,7 @@ DROP INDEX by_name;
 -- An index that something needs.
 -- first
 CREATE INDEX lines_user ON "Order Lines" ("user id");
--- expect drop-index-blocking, drop-index-needed; when empty drop-index-blocking, drop-index-needed
+-- expect drop-index-blocking, drop-index-needed; when empty drop-index-blocking
 DROP INDEX lines_user;
 -- first
 CREATE UNIQUE INDEX identity_of_users ON users (email);

@@ -70,7 +70,7 @@ TRUNCATE lonely;
 TRUNCATE TABLE lonely, bill_lines RESTART IDENTITY;
 -- expect truncate, truncate-cascade; when empty nothing
 TRUNCATE bills CASCADE;
--- expect truncate; error 0A000
+-- expect nothing; error 0A000
 TRUNCATE clients;
 -- expect nothing; in a transaction
 CREATE TABLE made AS SELECT * FROM lonely;
@@ -228,11 +228,11 @@ CREATE TRIGGER stamped BEFORE INSERT ON clients FOR EACH ROW EXECUTE FUNCTION to
 CREATE OR REPLACE TRIGGER touched AFTER UPDATE ON bills FOR EACH ROW EXECUTE FUNCTION touch();
 -- expect nothing
 DROP TRIGGER touched ON bills;
--- expect disable-trigger
+-- expect disable-trigger; when empty disable-trigger
 ALTER TABLE bills DISABLE TRIGGER ALL;
--- expect disable-trigger
+-- expect disable-trigger; when empty disable-trigger
 ALTER TABLE bills DISABLE TRIGGER touched;
--- expect disable-trigger
+-- expect disable-trigger; when empty disable-trigger
 ALTER TABLE bills DISABLE TRIGGER USER;
 -- expect nothing
 ALTER TABLE bills ENABLE TRIGGER touched;
@@ -296,7 +296,6 @@ SET lock_timeout = '5s';
 -- expect nothing
 DO $$ BEGIN PERFORM 1; END $$;
 -- first
-CREATE ROLE oracle_owner;
 ALTER TABLE lonely OWNER TO oracle_owner;
 -- expect drop-owned; when empty drop-owned
 DROP OWNED BY oracle_owner;

@@ -58,16 +58,28 @@ ALTER TABLE a ADD COLUMN x int;
 COMMENT ON TABLE b IS 'b';
 
 -- Rows in bulk while a table is locked.
--- expect ddl-dml-mixed; in a transaction; when empty nothing
+-- first
+SET zdm.max_dml_rows = 500;
+ANALYZE;
+-- expect ddl-dml-mixed, unbatched-dml; in a transaction; when empty ddl-dml-mixed, unbatched-dml
 ALTER TABLE a ADD COLUMN x int;
 UPDATE a SET x = v;
--- expect ddl-dml-mixed; in a transaction; when empty nothing
+-- first
+SET zdm.max_dml_rows = 500;
+ANALYZE;
+-- expect ddl-dml-mixed; in a transaction; when empty ddl-dml-mixed
 ALTER TABLE a ADD COLUMN x int;
 INSERT INTO a (id, x) SELECT id + 100000, 1 FROM a;
--- expect ddl-dml-mixed; in a transaction; when empty nothing
+-- first
+SET zdm.max_dml_rows = 500;
+ANALYZE;
+-- expect ddl-dml-mixed, unbatched-dml; in a transaction; when empty ddl-dml-mixed, unbatched-dml
 ALTER TABLE a ADD COLUMN x int;
 DELETE FROM b;
--- expect ddl-dml-mixed; in a transaction; when empty nothing
+-- first
+SET zdm.max_dml_rows = 500;
+ANALYZE;
+-- expect nothing; in a transaction
 ALTER TABLE a ADD COLUMN x int;
 SELECT count(*) FROM a;
 -- expect nothing; in a transaction

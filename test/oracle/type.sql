@@ -91,7 +91,7 @@ ALTER TABLE t ALTER COLUMN j TYPE jsonb;
 ALTER TABLE t ALTER COLUMN j TYPE jsonb USING j::jsonb;
 -- expect alter-column-type-rewrite
 ALTER TABLE t ALTER COLUMN flag TYPE int USING flag::int;
--- expect alter-column-type-rewrite
+-- expect alter-column-type-rewrite; another end (the base type and a CHECK)
 ALTER TABLE t ALTER COLUMN body TYPE short_text;
 -- expect alter-column-type-rewrite
 ALTER TABLE t ALTER COLUMN body TYPE text USING lower(body);
@@ -166,11 +166,11 @@ ALTER TABLE t ALTER COLUMN name TYPE varchar(30);
 -- What depends on it.
 -- first
 CREATE VIEW shown AS SELECT name FROM t;
--- expect alter-column-type-blocked-by-view; error 0A000; when empty alter-column-type-blocked-by-view
+-- expect alter-column-type-blocked-by-view; another end (as written it fails); error 0A000; when empty alter-column-type-blocked-by-view
 ALTER TABLE t ALTER COLUMN name TYPE varchar(30);
 -- first
 ALTER TABLE t ADD COLUMN twice int GENERATED ALWAYS AS (n * 2) STORED;
--- expect alter-column-type-blocked-by-view; error 0A000; when empty alter-column-type-blocked-by-view
+-- expect alter-column-type-blocked-by-view; another end (as written it fails); error 0A000; when empty alter-column-type-blocked-by-view
 ALTER TABLE t ALTER COLUMN n TYPE bigint;
 -- first
 CREATE VIEW shown AS SELECT name FROM t;
