@@ -41,6 +41,10 @@ int small_table_kb = 0;
 int max_lock_hold_ms = 0;
 int max_rows = 0;
 int batch_time_ms = 25;
+int max_replication_lag_kb = 16 * 1024;
+int max_replication_delay_ms = 5000;
+char *ignore_standbys = nullptr;
+int max_wal_rate_kb = 0;
 bool run_jobs = true;
 int max_workers = 0;
 
@@ -122,6 +126,20 @@ static bool check_rule_actions(char **value, void **extra, GucSource source)
     return true;
 }
 
+static bool check_name_list(char **value, void **extra, GucSource source)
+{
+    List *names = NIL;
+    char *copy = pstrdup(*value);
+    const bool good = SplitGUCList(copy, ',', &names);
+
+    if (!good) {
+        GUC_check_errdetail("List syntax is invalid.");
+    }
+    list_free(names);
+    pfree(copy);
+    return good;
+}
+
 static void assign_rule_actions(const char *value, void *extra) { overrides = static_cast<Overrides *>(extra); }
 
 static bool check_safety_assured(bool *value, void **extra, GucSource source)
@@ -193,6 +211,19 @@ void define(bool preloaded)
                             "0 is no limit.", &max_rows, 0, 0, INT_MAX, PGC_SUSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("zdm.batch_time", "What one batch of a backfill should take.", nullptr, &batch_time_ms, 25,
                             1, 60 * 1000, PGC_USERSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("zdm.max_replication_lag",
+                            "A job waits while a standby or an active logical slot is further behind than this.",
+                            "-1 ignores them.", &max_replication_lag_kb, 16 * 1024, -1, INT_MAX, PGC_USERSET,
+                            GUC_UNIT_KB, nullptr, nullptr, nullptr);
+    DefineCustomIntVariable("zdm.max_replication_delay",
+                            "A job waits while a standby or an active logical slot is later than this.",
+                            "-1 ignores them.", &max_replication_delay_ms, 5000, -1, INT_MAX, PGC_USERSET, GUC_UNIT_MS,
+                            nullptr, nullptr, nullptr);
+    DefineCustomStringVariable("zdm.ignore_standbys", "Standbys and slots that no job waits for.",
+                               "A list of application names, or names of slots.", &ignore_standbys, "", PGC_USERSET,
+                               GUC_LIST_INPUT, check_name_list, nullptr, nullptr);
+    DefineCustomIntVariable("zdm.max_wal_rate", "WAL that a job may write per second.", "0 is no limit.",
+                            &max_wal_rate_kb, 0, 0, INT_MAX, PGC_USERSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
     DefineCustomBoolVariable("zdm.run_jobs", "Whether background jobs run.", "off ends every worker within one batch.",
                              &run_jobs, true, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
     if (preloaded) {
@@ -230,6 +261,10 @@ core::Settings current()
     now.max_lock_hold_ms = max_lock_hold_ms;
     now.max_dml_rows = max_rows;
     now.batch_time_ms = batch_time_ms;
+    now.max_replication_lag_kb = max_replication_lag_kb;
+    now.max_replication_delay_ms = max_replication_delay_ms;
+    now.ignore_standbys = ignore_standbys == nullptr ? "" : ignore_standbys;
+    now.max_wal_rate_kb = max_wal_rate_kb;
     now.run_jobs = run_jobs;
     now.max_workers = max_workers;
     for (int i = 0; i < core::kRuleCount; i++) {

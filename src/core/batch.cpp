@@ -27,8 +27,14 @@ BatchSize::BatchSize(double target_ms, std::int64_t fixed_rows, std::int64_t fir
 
 std::int64_t BatchSize::rows() const
 {
-    const std::int64_t wanted = fixed_ > 0 ? fixed_ : rows_;
+    std::int64_t wanted = fixed_ > 0 ? fixed_ : rows_;
 
+    if (wal_limit_ > 0 && row_wal_ > 0) {
+        const double affordable = wal_limit_ / row_wal_;
+        wanted = affordable < static_cast<double>(wanted)
+                     ? std::max<std::int64_t>(1, static_cast<std::int64_t>(affordable))
+                     : wanted;
+    }
     return ceiling_ > 0 ? std::min(wanted, ceiling_) : wanted;
 }
 
@@ -57,6 +63,23 @@ void BatchSize::took(std::int64_t rows, double ms)
     const double wanted = target_ms_ / row_ms_;
     const double most = static_cast<double>(rows_) * (eager ? kEagerGrowth : kGrowth) + 1;
     rows_ = std::clamp(static_cast<std::int64_t>(std::min(wanted, most)), std::int64_t{1}, kLargestBatch);
+}
+
+void BatchSize::aim_at(double target_ms)
+{
+    target_ms_ = target_ms;
+    if (row_ms_ > 0) {
+        rows_ = std::clamp(static_cast<std::int64_t>(std::min(target_ms_ / row_ms_, static_cast<double>(rows_))),
+                           std::int64_t{1}, kLargestBatch);
+    }
+}
+
+void BatchSize::wrote(std::int64_t rows, double wal_bytes)
+{
+    if (rows > 0) {
+        const double sample = wal_bytes / static_cast<double>(rows);
+        row_wal_ = row_wal_ > 0 ? row_wal_ + kSmoothing * (sample - row_wal_) : sample;
+    }
 }
 
 void BatchSize::blocked(int times)

@@ -24,7 +24,11 @@ public:
     void took(std::int64_t rows, double ms);
     // A batch met a locked row for the n-th time in a row: keep what would be thrown away again small.
     void blocked(int times);
-    void aim_at(double target_ms) { target_ms_ = target_ms; }
+    // Another target. A smaller one counts from the next batch on.
+    void aim_at(double target_ms);
+    // Batches should write no more WAL than this; 0: any. And what the last one wrote.
+    void limit_wal(double bytes) { wal_limit_ = bytes; }
+    void wrote(std::int64_t rows, double wal_bytes);
 
 private:
     double target_ms_ = 25;
@@ -32,6 +36,8 @@ private:
     std::int64_t rows_ = kFirstBatch;
     std::int64_t ceiling_ = 0; // while locked rows are near; 0: none
     double row_ms_ = 0;
+    double row_wal_ = 0;
+    double wal_limit_ = 0;
     int samples_ = 0;
 };
 

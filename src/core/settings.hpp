@@ -18,6 +18,10 @@ struct Settings {
     int long_transaction_ms;
     int instant_timeout_ms;
     int batch_time_ms;
+    int max_replication_lag_kb;   // -1: any
+    int max_replication_delay_ms; // -1: any
+    const char *ignore_standbys;
+    int max_wal_rate_kb; // 0: any
     bool run_jobs;
     std::int64_t small_table_bytes; // relations up to this size count as empty; -1: not even those without pages
     int max_lock_hold_ms;           // 0: no limit

@@ -1,8 +1,7 @@
 #include "fill/fill.hpp"
 
-#include "fill/prepared.hpp"
-#include "pg/spi.hpp"
-#include "pg/xact.hpp"
+#include "core/trouble.hpp"
+#include "fill/work.hpp"
 
 namespace zdm::fill
 {
@@ -14,120 +13,7 @@ namespace
 // more.
 constexpr int kCheckMs = 2000;
 
-struct Place {
-    MemoryContext memory;
-    Oid part;
-    bool begun;   // cursor is set
-    bool bounded; // stop is set
-    Datum cursor[INDEX_MAX_KEYS];
-    Datum stop[INDEX_MAX_KEYS];
-};
-
-} // namespace
-
-struct Work {
-    MemoryContext memory;
-    store::Job job;
-    Place places[2];
-    int now;           // the committed one
-    Datum open_cursor; // places as stored, until the key is known
-    Datum open_stop;
-    Statements statements;
-    bool checking;
-    bool skip_check;
-};
-
-namespace
-{
-
-// Runs body connected to SPI as the job's owner, under the settings of the call.
-template <class F> void as_owner(Work *work, F &&body)
-{
-    MemoryContext outer = CurrentMemoryContext;
-
-    if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(work->job.owner))) {
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT),
-                errmsg("the role that owns the job, OID %u, was dropped", work->job.owner));
-    }
-    pg::as_role(work->job.owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION, [&] {
-        apply_settings(work->job.settings, work->statements.key.more_path);
-        // What a job cannot see it must not skip.
-        pg::set_local("row_security", "off");
-        // Deferred triggers would fire at commit, when we are the superuser again; PostgreSQL refuses to queue
-        // them in a restricted operation. Here they fire when the UPDATE ends.
-        AfterTriggerSetState(makeNode(ConstraintsSetStmt));
-        SPI_connect();
-        body();
-        SPI_finish();
-    });
-    MemoryContextSwitchTo(outer);
-}
-
-// Reads a key from the first row of the last result.
-bool fetch_key(const Key &key, MemoryContext to, Datum *values)
-{
-    if (SPI_processed == 0) {
-        return false;
-    }
-    MemoryContext here = MemoryContextSwitchTo(to);
-    for (int i = 0; i < key.count; i++) {
-        bool null = false;
-        const Datum value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &null);
-        values[i] = datumCopy(value, key.by_value[i], key.lengths[i]);
-    }
-    MemoryContextSwitchTo(here);
-    return true;
-}
-
-// Rows that match where_clause after their change.
-int64 count_still_matching()
-{
-    int64 count = 0;
-
-    for (uint64 i = 0; i < SPI_tuptable->numvals; i++) {
-        bool null = false;
-        count += DatumGetBool(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &null)) ? 1 : 0;
-    }
-    return count;
-}
-
-// Updates the next range of keys. False: nothing of the part is left after it.
-bool fill_range(Work *work, Place *place, int64 rows, Batch *done, store::Progress *progress)
-{
-    Statements *statements = &work->statements;
-    const Key &key = statements->key;
-    Datum values[2 * INDEX_MAX_KEYS + 1];
-    Datum last[INDEX_MAX_KEYS];
-
-    if (!place->bounded) {
-        execute(statements->last_key, nullptr, true, 1);
-        if (!fetch_key(key, place->memory, place->stop)) {
-            return false;
-        }
-        place->bounded = true;
-    }
-
-    const bool after = place->begun;
-    const int lower = after ? key.count : 0;
-    memcpy(values, place->cursor, sizeof(Datum) * static_cast<size_t>(lower));
-    memcpy(values + lower, place->stop, sizeof(Datum) * static_cast<size_t>(key.count));
-    values[lower + key.count] = Int64GetDatum(rows - 1);
-    execute(statements->bound[after], values, true, 1);
-    const bool more = fetch_key(key, place->memory, last);
-    if (more) {
-        memcpy(values + lower, last, sizeof(Datum) * static_cast<size_t>(key.count));
-    }
-
-    execute(statements->update[after], values, false, 0);
-    done->rows_done = static_cast<int64>(SPI_processed);
-    done->rows_seen = more ? rows : done->rows_done;
-    if (work->job.where_clause != nullptr && SPI_tuptable != nullptr) {
-        progress->still_matching += count_still_matching();
-    }
-    memcpy(place->cursor, values + lower, sizeof(Datum) * static_cast<size_t>(key.count));
-    place->begun = true;
-    return more;
-}
+constexpr int kMostWalks = 5;
 
 void leave_part(Place *place, Oid next)
 {
@@ -140,7 +26,7 @@ void leave_part(Place *place, Oid next)
 // now was written since, and is wanted.
 bool may_walk_again(const Work *work, const store::Progress *progress)
 {
-    return work->job.where_clause != nullptr && progress->still_matching == 0 &&
+    return !work->job.verifies && work->job.where_clause != nullptr && progress->still_matching == 0 &&
            !(progress->pass > 1 && progress->pass_done == 0);
 }
 
@@ -183,61 +69,187 @@ void keep_place(Work *work, Place *place, store::Progress *progress)
     const Key &key = work->statements.key;
     MemoryContext here = MemoryContextSwitchTo(place->memory);
 
-    if (place->begun) {
+    if (place->begun && !work->along_heap) {
         copy_values(key, place->cursor, place->cursor);
     }
     if (place->bounded) {
         copy_values(key, place->stop, place->stop);
     }
     progress->part = place->part;
+    if (work->along_heap) {
+        progress->cursor = heap_texts(place->heap);
+        progress->stop = 0;
+        MemoryContextSwitchTo(here);
+        return;
+    }
     progress->cursor = place->begun ? to_texts(key, place->cursor) : 0;
     progress->stop = place->bounded ? to_texts(key, place->stop) : 0;
     MemoryContextSwitchTo(here);
 }
 
-// True: this part is over.
-bool fill_part(Work *work, Place *place, int64 rows, Batch *done, store::Progress *progress)
+double rows_per_block(Relation relation)
 {
-    bool over = false;
-    Relation relation = try_relation_open(place->part, RowExclusiveLock);
+    BlockNumber pages = 0;
+    double tuples = 0;
+    double all_visible = 0;
+
+    estimate_rel_size(relation, nullptr, &pages, &tuples, &all_visible);
+    return pages == 0 ? 1 : Max(1.0, tuples / pages);
+}
+
+// Opens the part, prepares its statements and runs body as the job's owner. False: the part is gone.
+template <class F> bool in_part(Work *work, Oid part, bool begun, F &&body)
+{
+    Relation relation = try_relation_open(part, RowExclusiveLock);
 
     if (relation == nullptr) {
-        return true;
+        return false;
     }
     // With our lock nobody can give the name to another table now.
     Statements *statements = &work->statements;
-    if (!still_good(*statements, place->part)) {
-        const Key before = statements->part == place->part ? statements->key : Key{};
-        learn_key(statements, relation);
-        if (place->begun && before.count > 0 && !same_columns(before, statements->key)) {
+    if (!still_good(*statements, part)) {
+        const Key before = statements->part == part ? statements->key : Key{};
+        learn_key(statements, relation, !work->along_heap);
+        work->rows_per_block = rows_per_block(relation);
+        if (begun && before.count > 0 && !same_columns(before, statements->key)) {
             refuse_other_key();
         }
     }
     as_owner(work, [&] {
         if (!OidIsValid(statements->part)) {
-            prepare(statements,
-                    clauses_for(work->job.relation, place->part, work->job.set_clause, work->job.where_clause),
-                    place->part);
+            prepare(statements, clauses_for(work->job.relation, part, work->job.set_clause, work->job.where_clause),
+                    relation);
+            work->ends_itself = statements->meaning.ends_itself;
         }
+        body(relation);
+    });
+    relation_close(relation, NoLock);
+    return true;
+}
+
+// True: this part is over.
+bool fill_part(Work *work, Place *place, const Order &order, Batch *done, store::Progress *progress)
+{
+    bool over = true;
+
+    in_part(work, place->part, place->begun && !work->along_heap, [&](Relation part) {
         MemoryContext here = MemoryContextSwitchTo(place->memory);
         if (work->open_cursor != 0) {
-            from_texts(statements->key, work->open_cursor, place->cursor);
+            from_texts(work->statements.key, work->open_cursor, place->cursor);
         }
         if (work->open_stop != 0) {
-            from_texts(statements->key, work->open_stop, place->stop);
+            from_texts(work->statements.key, work->open_stop, place->stop);
         }
         MemoryContextSwitchTo(here);
-        over = !fill_range(work, place, rows, done, progress);
+        over = !(work->along_heap ? heap_range(work, place, part, order, done, progress)
+                                  : keyset_range(work, place, order, done, progress));
         if (!over) {
             keep_place(work, place, progress);
         }
+        done->statement = work->statements.update_text;
     });
-    relation_close(relation, NoLock);
-    done->statement = statements->update_text;
     return over;
 }
 
+// The next of the rows that were locked when the walk came by.
+void visit_skipped(Work *work, const Order &order, Batch *done, store::Progress *progress)
+{
+    store::LeftRow row{};
+
+    if (!store::next_skipped(work->job.id, &row)) {
+        progress->skipped_rows = 0;
+        return;
+    }
+    if (row.tries > work->round) {
+        work->round = row.tries;
+        done->all_locked = true;
+        return;
+    }
+    work->visiting = row.id;
+    if (order.how == How::LeaveOut) {
+        store::row_failed(row.id, order.error);
+        progress->failed_rows++;
+    } else {
+        in_part(work, row.part, false, [&](Relation) {
+            work->locked = true;
+            (work->along_heap ? heap_row : keyset_row)(work, row, done, progress);
+            done->statement = work->statements.update_text;
+        });
+        store::row_done(row.id);
+    }
+    progress->skipped_rows--;
+}
+
+// All ranges of the table are done, and all skipped rows. On to the next pass, or the end.
+void end_pass(const Work *work, Batch *done, store::Progress *progress)
+{
+    if (!may_walk_again(work, progress)) {
+        done->finished = true;
+        return;
+    }
+    progress->pass++;
+    progress->pass_done = 0;
+    progress->walked = false;
+    if (progress->failed_rows > 0) {
+        store::forget_failed(work->job.id);
+        progress->failed_rows = 0;
+    }
+}
+
+// What the walks along the heap have left, part by part.
+void sweep(Work *work, const Order &order, Batch *done, store::Progress *progress)
+{
+    const Oid part = part_after(work->job.relation, work->sweep_part);
+    bool all = true;
+
+    if (!OidIsValid(part)) {
+        // Without a where_clause that comes true again for them, later rows need not be waited for.
+        done->finished = work->swept == 0 || !work->ends_itself;
+        progress->pass += done->finished ? 0 : 1;
+        work->sweep_next = InvalidOid;
+        work->swept_next = 0;
+        return;
+    }
+    if (work->walks_again) {
+        progress->walked = false;
+    } else {
+        in_part(work, part, false, [&](Relation relation) { all = heap_sweep(work, relation, order, done, progress); });
+    }
+    work->sweep_next = all ? part : work->sweep_part;
+    work->swept_next = work->swept + done->rows_done;
+    if (!progress->walked) {
+        progress->pass++;
+        progress->part = InvalidOid;
+        work->sweep_next = InvalidOid;
+        work->swept_next = 0;
+        store::forget_failed(work->job.id);
+        progress->failed_rows = 0;
+    }
+}
+
+void begin_pass(Work *work, Place *place, Batch *done, store::Progress *progress)
+{
+    if (progress->pass > 1 && !work->along_heap && !work->skip_check && !any_left(work)) {
+        done->finished = true;
+        return;
+    }
+    work->skip_check = false;
+    if (progress->pass == 1) {
+        progress->rows_total = estimate_rows(work->job.relation);
+    }
+    leave_part(place, part_after(work->job.relation, InvalidOid));
+}
+
 } // namespace
+
+ErrorData difference()
+{
+    ErrorData differs{};
+
+    differs.sqlerrcode = ERRCODE_SUCCESSFUL_COMPLETION;
+    differs.message = const_cast<char *>("the row is not as set_clause would make it");
+    return differs;
+}
 
 Work *open(const store::Job &job, const store::Progress &progress)
 {
@@ -250,52 +262,74 @@ Work *open(const store::Job &job, const store::Progress &progress)
     for (Place &place : work->places) {
         place.memory = AllocSetContextCreate(memory, "zdm place", ALLOCSET_SMALL_SIZES);
     }
+    work->suspect_memory = AllocSetContextCreate(memory, "zdm suspect", ALLOCSET_SMALL_SIZES);
     Place &now = work->places[0];
     now.part = progress.part;
     now.begun = progress.cursor != 0;
     now.bounded = progress.stop != 0;
+    work->along_heap = job.path != nullptr && strcmp(job.path, "keyset") != 0;
+    work->striped = !job.verifies && job.path != nullptr && strcmp(job.path, "striped") == 0;
+    if (work->along_heap) {
+        if (now.begun) {
+            heap_from_texts(progress.cursor, &now.heap);
+        }
+        return work;
+    }
     work->open_cursor = progress.cursor;
     work->open_stop = progress.stop;
     return work;
 }
 
-Batch batch(Work *work, int64 rows, store::Progress *progress)
+Batch batch(Work *work, const Order &order, store::Progress *progress)
 {
     Batch done{};
     Place *place = next_place(work);
 
+    work->visiting = 0;
+    work->locked = false;
+    work->sweep_next = work->sweep_part;
+    work->swept_next = work->swept;
+    if (order.how != How::LeaveOut) {
+        work->suspect = 0;
+        MemoryContextReset(work->suspect_memory);
+    }
     if (!relation_exists(work)) {
         ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table %s was dropped", work->job.relation_name));
     }
-    if (!OidIsValid(place->part)) {
-        if (progress->pass > 1 && !work->skip_check && !any_left(work)) {
-            done.finished = true;
-            return done;
+    if (progress->walked) {
+        if (progress->skipped_rows > 0) {
+            visit_skipped(work, order, &done, progress);
+            progress->pass_done += done.rows_done;
+        } else if (work->along_heap && !work->job.verifies) {
+            sweep(work, order, &done, progress);
+            if (!progress->walked) {
+                leave_part(place, InvalidOid);
+            }
+        } else {
+            end_pass(work, &done, progress);
         }
-        work->skip_check = false;
-        if (progress->pass == 1) {
-            progress->rows_total = estimate_rows(work->job.relation);
-        }
-        leave_part(place, part_after(work->job.relation, InvalidOid));
-    } else if (fill_part(work, place, rows, &done, progress)) {
-        leave_part(place, part_after(work->job.relation, place->part));
-    } else {
-        progress->pass_done += done.rows_done;
         return done;
     }
+    if (!OidIsValid(place->part)) {
+        begin_pass(work, place, &done, progress);
+        if (done.finished) {
+            return done;
+        }
+    } else {
+        const bool over = fill_part(work, place, order, &done, progress);
+        progress->pass_done += done.rows_done;
+        if (!over) {
+            return done;
+        }
+        leave_part(place, part_after(work->job.relation, place->part));
+    }
 
-    // On to the next part, the next pass, or the end.
-    progress->pass_done += done.rows_done;
     progress->part = place->part;
     progress->cursor = 0;
     progress->stop = 0;
-    if (!OidIsValid(place->part)) {
-        if (may_walk_again(work, progress)) {
-            progress->pass++;
-            progress->pass_done = 0;
-        } else {
-            done.finished = true;
-        }
+    progress->walked = !OidIsValid(place->part);
+    if (progress->walked && progress->skipped_rows == 0 && (!work->along_heap || work->job.verifies)) {
+        end_pass(work, &done, progress);
     }
     return done;
 }
@@ -305,7 +339,23 @@ void confirm(Work *work)
     work->now = 1 - work->now;
     work->open_cursor = 0;
     work->open_stop = 0;
+    work->suspect = 0;
+    work->sweep_part = work->sweep_next;
+    work->swept = work->swept_next;
+    work->walks_again = false;
 }
+
+void retune(Work *work, const store::Job &job)
+{
+    work->job.limits.lag_bytes = job.limits.lag_bytes;
+    work->job.limits.delay_ms = job.limits.delay_ms;
+}
+
+bool had_one_row(const Work *work) { return work->visiting != 0 || work->suspect != 0; }
+
+bool had_rows(const Work *work) { return work->locked; }
+
+int64 visited(const Work *work) { return work->visiting; }
 
 bool recover(Work *work, int sqlerrcode)
 {
@@ -313,6 +363,15 @@ bool recover(Work *work, int sqlerrcode)
         work->checking = false;
         work->skip_check = sqlerrcode == ERRCODE_QUERY_CANCELED;
         return work->skip_check;
+    }
+    // A row that fails when it is looked at: the walk finds out which.
+    if (work->sweeping) {
+        work->sweeping = false;
+        if (core::trouble(unpack_sql_state(sqlerrcode)) == core::Trouble::Row && work->walk_again < kMostWalks) {
+            work->walk_again++;
+            work->walks_again = true;
+            return true;
+        }
     }
     // A half-made set of statements is none; and a name may have changed under a good one.
     const bool renamed = work->statements.name != nullptr && OidIsValid(work->statements.part) &&

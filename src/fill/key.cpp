@@ -81,10 +81,13 @@ void name_operators(Relation index, Key *key)
         appendStringInfo(&path, ", %s", quote_identifier(schema));
         key->more_path = path.data;
         key->greater = ">";
+        key->equal = "=";
         key->at_most = "<=";
         return;
     }
     key->greater = psprintf("OPERATOR(%s.%s)", quote_identifier(schema), get_opname(first));
+    key->equal =
+        psprintf("OPERATOR(%s.%s)", quote_identifier(schema), get_opname(operator_of(index, 0, BTEqualStrategyNumber)));
     key->at_most = psprintf("OPERATOR(%s.%s)", quote_identifier(schema),
                             get_opname(operator_of(index, 0, BTLessEqualStrategyNumber)));
 }
@@ -218,6 +221,34 @@ void from_texts(const Key &key, Datum texts, Datum *values)
             values[i] = OidInputFunctionCall(input, TextDatumGetCString(items[i + 1]), parameter, -1);
         }
     });
+}
+
+char *key_text(Datum texts)
+{
+    Datum *items = nullptr;
+    int count = 0;
+    StringInfoData row;
+
+    deconstruct_array(DatumGetArrayTypeP(texts), TEXTOID, -1, false, TYPALIGN_INT, &items, nullptr, &count);
+    if (count == 2) {
+        return TextDatumGetCString(items[1]);
+    }
+    initStringInfo(&row);
+    for (int i = 1; i < count; i++) {
+        const char *value = TextDatumGetCString(items[i]);
+        const bool quoted = value[0] == '\0' || strpbrk(value, "\"\\(), \t\n\r\v\f") != nullptr;
+        appendStringInfoString(&row, i > 1 ? "," : "(");
+        appendStringInfoString(&row, quoted ? "\"" : "");
+        for (; *value != '\0'; value++) {
+            if (*value == '"' || *value == '\\') {
+                appendStringInfoChar(&row, *value);
+            }
+            appendStringInfoChar(&row, *value);
+        }
+        appendStringInfoString(&row, quoted ? "\"" : "");
+    }
+    appendStringInfoChar(&row, ')');
+    return row.data;
 }
 
 void copy_values(const Key &key, const Datum *from, Datum *to)

@@ -16,8 +16,9 @@ struct Key {
     const char *names_desc; // "a DESC, b DESC"
     const char *names_list; // "a, b"
     const char *greater;    // OPERATOR(pg_catalog.>)
-    const char *at_most;    // OPERATOR(pg_catalog.<=)
-    const char *more_path;  // schemas to add to the search_path where one name cannot say both; or null
+    const char *equal;
+    const char *at_most;   // OPERATOR(pg_catalog.<=)
+    const char *more_path; // schemas to add to the search_path where one name cannot say both; or null
 };
 
 // The primary key; else the shortest unique index over NOT NULL columns alone, immediate, valid, in default
@@ -31,6 +32,8 @@ bool same_columns(const Key &one, const Key &other);
 // that a place in one key is never taken for a place in another. Allocates in the current memory context.
 Datum to_texts(const Key &key, const Datum *values);
 void from_texts(const Key &key, Datum texts, Datum *values);
+// What users read: the value; of several, a row's text. From the texts of to_texts().
+char *key_text(Datum texts);
 void copy_values(const Key &key, const Datum *from, Datum *to);
 
 } // namespace zdm::fill

@@ -3,6 +3,8 @@
 #include "pg/compat.hpp"
 #include "pg/syntax.hpp"
 
+#include <initializer_list>
+
 namespace zdm::fill
 {
 
@@ -96,6 +98,36 @@ void add_head(StringInfo sql, const Clauses &clauses)
     appendStringInfo(sql, " SET %s\n WHERE ", clauses.set_clause);
 }
 
+void add_from(StringInfo sql, const Clauses &clauses)
+{
+    appendStringInfo(sql, " FROM ONLY %s", clauses.table);
+    if (clauses.alias != nullptr) {
+        appendStringInfo(sql, " AS %s", quote_identifier(clauses.alias));
+    }
+}
+
+// Rows that are wanted, and not right yet.
+void add_wanted(StringInfo sql, const Clauses &clauses)
+{
+    if (clauses.where_clause != nullptr) {
+        appendStringInfoString(sql, " AND ");
+        add_condition(sql, clauses.where_clause);
+    }
+    if (clauses.not_yet != nullptr) {
+        appendStringInfo(sql, " AND %s", clauses.not_yet);
+    }
+}
+
+void add_where(StringInfo sql, const Clauses &clauses)
+{
+    add_wanted(sql, clauses);
+    if (clauses.where_clause != nullptr) {
+        // Whether the row would match again decides whether the table may be walked a second time.
+        appendStringInfoString(sql, " RETURNING ");
+        add_condition(sql, clauses.where_clause);
+    }
+}
+
 } // namespace
 
 List *columns_set(const char *set_clause)
@@ -137,13 +169,142 @@ char *update_statement(const Clauses &clauses, const Key &key, bool after)
     initStringInfo(&sql);
     add_head(&sql, clauses);
     add_range(&sql, key, after);
-    if (clauses.where_clause != nullptr) {
-        appendStringInfoString(&sql, " AND ");
-        add_condition(&sql, clauses.where_clause);
-        // Whether the row would match again decides whether the table may be walked a second time.
-        appendStringInfoString(&sql, " RETURNING ");
-        add_condition(&sql, clauses.where_clause);
+    add_where(&sql, clauses);
+    return sql.data;
+}
+
+char *unlocked_statement(const Clauses &clauses, const Key &key, bool after)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    for (const bool locks : {false, true}) {
+        appendStringInfo(&sql, "%s AS MATERIALIZED (SELECT %s", locks ? ", zdm_unlocked" : "WITH zdm_wanted",
+                         key.names_list);
+        add_from(&sql, clauses);
+        appendStringInfoString(&sql, " WHERE ");
+        add_range(&sql, key, after);
+        add_wanted(&sql, clauses);
+        appendStringInfoString(&sql, locks ? " FOR NO KEY UPDATE SKIP LOCKED)" : ")");
     }
+    appendStringInfoString(&sql, ", zdm_changed AS (");
+    add_head(&sql, clauses);
+    add_range(&sql, key, after);
+    appendStringInfo(&sql, " AND %s %s ANY (SELECT %s FROM zdm_unlocked) RETURNING ", key.names, key.equal,
+                     key.names_list);
+    if (clauses.where_clause != nullptr) {
+        add_condition(&sql, clauses.where_clause);
+    } else {
+        appendStringInfoString(&sql, "false");
+    }
+    appendStringInfo(&sql,
+                     " AS zdm_again) SELECT (SELECT pg_catalog.count(*) FROM zdm_changed),"
+                     " (SELECT pg_catalog.count(*) FROM zdm_changed WHERE zdm_again), zdm_locked.*"
+                     " FROM (SELECT 1) AS zdm_one LEFT JOIN (TABLE zdm_wanted EXCEPT TABLE zdm_unlocked) AS zdm_locked"
+                     " ON true");
+    return sql.data;
+}
+
+char *one_statement(const Clauses &clauses, const Key &key)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    add_head(&sql, clauses);
+    appendStringInfo(&sql, "%s %s ", key.names, key.equal);
+    add_parameters(&sql, 1, key.count);
+    add_where(&sql, clauses);
+    return sql.data;
+}
+
+char *verify_statement(const Clauses &clauses, const Key &key, bool after)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    appendStringInfo(&sql, "SELECT %s", key.names_list);
+    add_from(&sql, clauses);
+    appendStringInfoString(&sql, " WHERE ");
+    add_range(&sql, key, after);
+    add_wanted(&sql, clauses);
+    return sql.data;
+}
+
+char *heap_verify_statement(const Clauses &clauses)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    appendStringInfoString(&sql, "SELECT ctid");
+    add_from(&sql, clauses);
+    appendStringInfoString(&sql, " WHERE ctid >= $1 AND ctid < $2");
+    add_wanted(&sql, clauses);
+    return sql.data;
+}
+
+char *heap_statement(const Clauses &clauses, bool striped)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    add_head(&sql, clauses);
+    appendStringInfoString(&sql, "ctid >= $1 AND ctid < $2");
+    if (striped) {
+        appendStringInfoString(&sql,
+                               " AND (pg_catalog.hashtid(ctid) OPERATOR(pg_catalog.&) $3) OPERATOR(pg_catalog.=) $4");
+    }
+    add_where(&sql, clauses);
+    return sql.data;
+}
+
+char *heap_unlocked_statement(const Clauses &clauses)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    add_head(&sql, clauses);
+    appendStringInfoString(&sql, "ctid = ANY (ARRAY(SELECT ctid");
+    add_from(&sql, clauses);
+    appendStringInfoString(&sql, " WHERE ctid >= $1 AND ctid < $2");
+    add_wanted(&sql, clauses);
+    appendStringInfoString(&sql, " FOR NO KEY UPDATE SKIP LOCKED))");
+    add_where(&sql, clauses);
+    return sql.data;
+}
+
+char *key_at_statement(const char *table, const Key &key)
+{
+    return psprintf("SELECT %s FROM ONLY %s WHERE ctid = $1", key.names_list, table);
+}
+
+char *heap_left_statement(const Clauses &clauses)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    appendStringInfoString(&sql, "SELECT ctid");
+    add_from(&sql, clauses);
+    // In that order: the rest would fail for these.
+    appendStringInfoString(&sql, " WHERE CASE WHEN ctid = ANY ($2) THEN false ELSE true");
+    add_wanted(&sql, clauses);
+    appendStringInfoString(&sql, " END LIMIT $1");
+    return sql.data;
+}
+
+char *heap_these_statement(const Clauses &clauses, bool unlocked)
+{
+    StringInfoData sql;
+
+    initStringInfo(&sql);
+    add_head(&sql, clauses);
+    if (unlocked) {
+        appendStringInfoString(&sql, "ctid = ANY (ARRAY(SELECT ctid");
+        add_from(&sql, clauses);
+        appendStringInfoString(&sql, " WHERE ctid = ANY ($1) FOR NO KEY UPDATE SKIP LOCKED))");
+    } else {
+        appendStringInfoString(&sql, "ctid = ANY ($1)");
+    }
+    add_where(&sql, clauses);
     return sql.data;
 }
 
@@ -176,6 +337,8 @@ char *any_statement(const Clauses &clauses)
     appendStringInfo(&sql, " WHERE (\n%s\n) LIMIT 1", clauses.where_clause);
     return sql.data;
 }
+
+char *condition_statement(const char *condition) { return psprintf("SELECT 1 = 1 WHERE (\n%s\n)", condition); }
 
 char *plain_statement(const Clauses &clauses)
 {

@@ -67,15 +67,19 @@ char *qualified_name(Oid relation)
 
 Clauses clauses_for(Oid relation, Oid part, const char *set_clause, const char *where_clause)
 {
-    return {qualified_name(part), part == relation ? nullptr : get_rel_name(relation), set_clause, where_clause};
+    return {qualified_name(part), part == relation ? nullptr : get_rel_name(relation), set_clause, where_clause,
+            nullptr};
 }
 
 void refuse_without_key(Relation relation)
 {
-    ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-            errmsg("table \"%s\" has no key to walk along", RelationGetRelationName(relation)),
-            errdetail("It has no primary key, and no valid unique index on NOT NULL columns alone."),
-            errhint("Add one: CREATE UNIQUE INDEX CONCURRENTLY on columns that are NOT NULL."));
+    ereport(
+        ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+        errmsg("table \"%s\" has no key to walk along", RelationGetRelationName(relation)),
+        errdetail("It has no primary key, and no valid unique index on NOT NULL columns alone."),
+        errhint("Write a set_clause that reads no column it writes, or a where_clause that the set_clause makes false, "
+                "so that a row can be met twice; or add a key: CREATE UNIQUE INDEX CONCURRENTLY on columns that are "
+                "NOT NULL."));
 }
 
 void apply_settings(Datum settings, const char *more_path)

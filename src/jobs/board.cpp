@@ -24,6 +24,7 @@ struct Slot {
     Oid database;
     TimestampTz since;
     int64 job; // 0: none yet
+    uint64 nudges;
     Latch *latch;
 };
 
@@ -132,10 +133,11 @@ void wish(Oid database, bool later)
 
 void nudge(Oid database)
 {
-    locked(LW_SHARED, [&] {
+    locked(LW_EXCLUSIVE, [&] {
         for (int i = 0; i < board->slot_count; i++) {
-            const Slot &slot = board->slots[i];
+            Slot &slot = board->slots[i];
             if (slot.attached && slot.database == database) {
+                slot.nudges++;
                 SetLatch(slot.latch);
             }
         }
@@ -176,7 +178,7 @@ int reserve(Oid database)
     return locked(LW_EXCLUSIVE, [&] {
         for (int i = 0; i < board->slot_count; i++) {
             if (!board->slots[i].taken) {
-                board->slots[i] = {true, false, database, now, 0, nullptr};
+                board->slots[i] = {true, false, database, now, 0, 0, nullptr};
                 return i;
             }
         }
@@ -250,6 +252,11 @@ bool is_claimed(int64 job)
         }
         return false;
     });
+}
+
+uint64 nudges()
+{
+    return locked(LW_SHARED, [] { return board->slots[my_slot].nudges; });
 }
 
 void leave_behind(bool work) { leaves_work = work; }

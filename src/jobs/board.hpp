@@ -35,6 +35,8 @@ Oid attach(int slot);
 // True: no other worker has this job; now it is ours.
 bool claim(int64 job);
 bool is_claimed(int64 job);
+// Grows each time this worker should look at its job again.
+uint64 nudges();
 // At the end of this process there is nothing more to do in its database, or there is.
 void leave_behind(bool work);
 

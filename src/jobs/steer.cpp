@@ -47,10 +47,18 @@ void require_board(const char *what)
     ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", message));
 }
 
-void check_options(Jsonb *options)
+struct Options {
+    const char *path;
+    const char *only_when;
+    const char *window;
+};
+
+Options read_options(Jsonb *options)
 {
+    Options read{};
+
     if (options == nullptr) {
-        return;
+        return read;
     }
     if (!JB_ROOT_IS_OBJECT(options)) {
         bad_value("options must be a JSON object");
@@ -62,44 +70,70 @@ void check_options(Jsonb *options)
     while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE) {
         if (token == WJB_KEY) {
             key = pnstrdup(value.val.string.val, static_cast<Size>(value.val.string.len));
+            if (strcmp(key, "path") != 0 && strcmp(key, "only_when") != 0 && strcmp(key, "window") != 0) {
+                ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("there is no option \"%s\"", key),
+                        errhint("Options are path, only_when and window."));
+            }
             continue;
         }
         if (token != WJB_VALUE) {
             continue;
         }
-        if (strcmp(key, "path") == 0) {
-            const char *path =
-                value.type == jbvString ? pnstrdup(value.val.string.val, static_cast<Size>(value.val.string.len)) : "";
-            if (strcmp(path, "keyset") == 0) {
-                continue;
-            }
-            if (strcmp(path, "ctid") == 0 || strcmp(path, "striped") == 0) {
-                refuse(psprintf("path \"%s\"", path), "Leave the option out: the backfill walks along the key.");
-            }
-            ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("option \"path\" has no such value"),
-                    errhint("Paths are keyset, ctid and striped."));
+        if (value.type != jbvString) {
+            ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("option \"%s\" must be a text", key));
         }
-        if (strcmp(key, "only_when") == 0 || strcmp(key, "window") == 0) {
-            refuse(psprintf("option \"%s\"", key), "Use zdm.pause and zdm.resume.");
-        }
-        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("there is no option \"%s\"", key),
-                errhint("Options are path, only_when and window."));
+        const char *text = pnstrdup(value.val.string.val, static_cast<Size>(value.val.string.len));
+        (strcmp(key, "path") == 0 ? read.path : strcmp(key, "window") == 0 ? read.window : read.only_when) = text;
     }
+    return read;
+}
+
+Options check_options(Jsonb *asked)
+{
+    Options options = read_options(asked);
+
+    if (options.path != nullptr && strcmp(options.path, "keyset") != 0 && strcmp(options.path, "ctid") != 0 &&
+        strcmp(options.path, "striped") != 0) {
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("option \"path\" has no such value"),
+                errhint("Paths are keyset, ctid and striped."));
+    }
+    if (options.only_when != nullptr) {
+        fill::check_only_when(options.only_when);
+    }
+    if (options.window != nullptr) {
+        options.window = fill::check_window(options.window);
+    }
+    return options;
+}
+
+void check_workers(int workers)
+{
+    if (workers < 1) {
+        bad_value("workers must be at least 1");
+    }
+    if (workers > 1) {
+        refuse("more than one worker for a backfill", "Leave workers out, or say 1.");
+    }
+}
+
+// A size as settings write it, in bytes.
+double read_size(const char *name, const char *text, int least)
+{
+    const char *hint = nullptr;
+    int kilobytes = 0;
+
+    if (!parse_int(text, &kilobytes, GUC_UNIT_KB, &hint) || kilobytes < least) {
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid value for %s: \"%s\"", name, text),
+                errhint("%s", hint == nullptr ? "Write a size such as '8MB'." : hint));
+    }
+    return kilobytes < 0 ? -1 : kilobytes * 1024.0;
 }
 
 void check_numbers(const Backfill &asked)
 {
-    if (asked.workers < 1) {
-        bad_value("workers must be at least 1");
-    }
-    if (asked.workers > 1) {
-        refuse("more than one worker for a backfill", "Leave workers out, or say 1.");
-    }
+    check_workers(asked.workers);
     if (asked.max_failed_rows < 0) {
         bad_value("max_failed_rows must not be negative");
-    }
-    if (asked.max_failed_rows > 0) {
-        refuse("max_failed_rows above 0", "Exclude such rows with where_clause.");
     }
     if (asked.batch_rows < 0) {
         bad_value("batch_rows must be at least 1");
@@ -112,11 +146,47 @@ void check_numbers(const Backfill &asked)
     }
 }
 
+store::Limits limits_of_session()
+{
+    const core::Settings settings = conf::current();
+
+    return {settings.max_replication_lag_kb < 0 ? -1 : settings.max_replication_lag_kb * 1024.0,
+            static_cast<double>(settings.max_replication_delay_ms), settings.ignore_standbys,
+            settings.max_wal_rate_kb * 1024.0};
+}
+
 char *describe(const char *relation, const Backfill &asked)
 {
     return asked.where_clause == nullptr
                ? psprintf("UPDATE %s SET %s", relation, asked.set_clause)
                : psprintf("UPDATE %s SET %s WHERE %s", relation, asked.set_clause, asked.where_clause);
+}
+
+// What is asked for, checked as the caller.
+store::Job read_backfill(const Backfill &asked)
+{
+    store::Job job{};
+
+    check_numbers(asked);
+    const Options options = check_options(asked.options);
+    job.path = fill::check(asked.relation, asked.set_clause, asked.where_clause, options.path);
+    job.database = MyDatabaseId;
+    job.kind = "backfill";
+    job.relation = asked.relation;
+    job.relation_name = fill::qualified_name(asked.relation);
+    job.description = describe(job.relation_name, asked);
+    job.owner = GetUserId();
+    job.set_clause = asked.set_clause;
+    job.where_clause = asked.where_clause;
+    job.batch_rows = asked.batch_rows;
+    job.batch_ms = asked.batch_time == nullptr ? conf::current().batch_time_ms : milliseconds(asked.batch_time);
+    job.pause_ms = asked.pause == nullptr ? 0 : milliseconds(asked.pause);
+    job.max_failed_rows = asked.max_failed_rows;
+    job.workers = asked.workers;
+    job.only_when = options.only_when;
+    job.window = options.window;
+    job.limits = limits_of_session();
+    return job;
 }
 
 [[noreturn]] void unknown_job(int64 job)
@@ -253,26 +323,24 @@ int64 backfill(const Backfill &asked)
     PreventCommandIfReadOnly("zdm.backfill()");
     PreventCommandDuringRecovery("zdm.backfill()");
     require_board("zdm.backfill");
-    check_numbers(asked);
-    check_options(asked.options);
-    fill::check(asked.relation, asked.set_clause, asked.where_clause);
+    const int64 id = store::add(read_backfill(asked));
 
-    store::Job job{};
-    job.database = MyDatabaseId;
-    job.kind = "backfill";
-    job.relation = asked.relation;
-    job.relation_name = fill::qualified_name(asked.relation);
-    job.description = describe(job.relation_name, asked);
-    job.owner = GetUserId();
-    job.set_clause = asked.set_clause;
-    job.where_clause = asked.where_clause;
-    job.batch_rows = asked.batch_rows;
-    job.batch_ms = asked.batch_time == nullptr ? conf::current().batch_time_ms : milliseconds(asked.batch_time);
-    job.pause_ms = asked.pause == nullptr ? 0 : milliseconds(asked.pause);
-
-    const int64 id = store::add(job);
     look_after_commit();
     return id;
+}
+
+void plan_backfill(const Backfill &asked, FunctionCallInfo call)
+{
+    InitMaterializedSRF(call, 0);
+    const store::Job job = read_backfill(asked);
+
+    fill::plan(job, {[](void *to, const char *item, const char *value) {
+                         auto *result = static_cast<ReturnSetInfo *>(to);
+                         Datum values[] = {CStringGetTextDatum(item), CStringGetTextDatum(value)};
+                         bool nulls[] = {false, false};
+                         tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+                     },
+                     call->resultinfo});
 }
 
 void pause(int64 job)
@@ -301,9 +369,98 @@ void retry(int64 job)
     require_board("zdm.retry");
     if (is_plan(job)) {
         retry_plan(job);
-    } else {
-        move(job, "zdm.retry()", Steer::OwnerOnly, "{failed}", "queued");
+        return;
     }
+    store::Job asked{};
+    if (store::find(job, &asked) && asked.verifies) {
+        steerable(job, Steer::OwnerOnly);
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("job " INT64_FORMAT " only compares rows", job),
+                errhint("Call zdm.verify again for the backfill, with repair => true to write them."));
+    }
+    // A job that is done may have left rows out.
+    const bool left_out = store::failed_rows_of(job) > 0;
+    move(job, "zdm.retry()", Steer::OwnerOnly, left_out ? "{failed,done}" : "{failed}", "queued");
+    store::take_failed_again(job);
+}
+
+int64 verify(int64 id, bool repair)
+{
+    PreventCommandIfReadOnly("zdm.verify()");
+    PreventCommandDuringRecovery("zdm.verify()");
+    require_board("zdm.verify");
+    const store::Fate fate = steerable(id, Steer::OwnerOnly);
+    store::Job job{};
+    if (strcmp(fate.kind, "backfill") != 0 || strcmp(fate.state, "done") != 0 || !store::find(id, &job)) {
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("job " INT64_FORMAT " (%s) is %s", id, fate.kind, fate.state),
+                errdetail("zdm.verify() takes a backfill that is done."));
+    }
+    if (get_rel_name(job.relation) == nullptr) {
+        ereport(ERROR, errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table %s was dropped", job.relation_name));
+    }
+    fill::as_asked(job, [](void *asked) {
+        auto *of = static_cast<store::Job *>(asked);
+        of->where_clause = fill::check_verifiable(of->relation, of->set_clause, of->where_clause);
+    });
+    job.verifies = !repair;
+    job.max_failed_rows = repair ? 0 : PG_INT64_MAX / 4;
+    job.description = psprintf("%s job " INT64_FORMAT ": %s", repair ? "repair" : "verify", id, job.description);
+
+    const int64 verifier = store::add(job);
+    look_after_commit();
+    return verifier;
+}
+
+void tune(int64 job, const Tuning &tuning)
+{
+    PreventCommandIfReadOnly("zdm.tune()");
+    PreventCommandDuringRecovery("zdm.tune()");
+    const store::Fate fate = steerable(job, Steer::OwnerOnly);
+    StringInfoData json;
+    initStringInfo(&json);
+    const auto change = [&](const char *name, double value) {
+        appendStringInfo(&json, "%s\"%s\": %.17g", json.len > 0 ? ", " : "{", name, value);
+    };
+    if (tuning.batch_time != nullptr) {
+        if (milliseconds(tuning.batch_time) < 1) {
+            bad_value("batch_time must be at least 1 ms");
+        }
+        change("batch_ms", milliseconds(tuning.batch_time));
+    }
+    if (tuning.max_wal_rate != nullptr) {
+        change("wal_per_second", read_size("max_wal_rate", tuning.max_wal_rate, 0));
+    }
+    if (tuning.max_replication_lag != nullptr) {
+        change("lag_bytes", read_size("max_replication_lag", tuning.max_replication_lag, -1));
+    }
+    if (tuning.max_replication_delay != nullptr) {
+        const double ms = milliseconds(tuning.max_replication_delay);
+        change("delay_ms", ms < 0 ? -1 : ms);
+    }
+    if (tuning.workers != 0) {
+        check_workers(tuning.workers);
+        change("workers", tuning.workers);
+    }
+    const bool open = strcmp(fate.state, "queued") == 0 || strcmp(fate.state, "running") == 0 ||
+                      strcmp(fate.state, "paused") == 0 || strcmp(fate.state, "failed") == 0;
+    if (!open || strcmp(fate.kind, "ddl") == 0) {
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("job " INT64_FORMAT " (%s) is %s", job, fate.kind, fate.state),
+                errdetail("zdm.tune() takes a backfill or a change that has not ended."));
+    }
+
+    if (json.len > 0) {
+        appendStringInfoChar(&json, '}');
+        store::tune(job, json.data);
+        look_after_commit();
+    }
+}
+
+void list_failed_rows(FunctionCallInfo call)
+{
+    InitMaterializedSRF(call, 0);
+    store::list_failed(reinterpret_cast<ReturnSetInfo *>(call->resultinfo), GetUserId());
 }
 
 void list_steps(FunctionCallInfo call)

@@ -1,24 +1,13 @@
 // A worker takes one job of one database and ends with it; the next job gets a fresh process, which owes
 // nothing to what the job's triggers and functions have done to this one.
-//
-// Around a job stand two marks. In shared memory: this job has a worker, so no other may take it. In its row,
-// committed before the work and renewed by every batch: a worker was at work. A worker that leaves in good
-// order takes the second back; one that takes the whole server with it leaves it behind, and after three of
-// these without a batch done in between the job is left alone.
 #include "jobs/board.hpp"
+#include "jobs/filling.hpp"
 #include "jobs/jobs.hpp"
 #include "jobs/plan.hpp"
 #include "jobs/process.hpp"
 
 #include "conf/conf.hpp"
-#include "core/batch.hpp"
-#include "fill/fill.hpp"
-#include "pg/compat.hpp"
-#include "pg/walwriter.hpp"
-#include "pg/xact.hpp"
 #include "store/store.hpp"
-
-#include <algorithm>
 
 namespace zdm::jobs
 {
@@ -27,26 +16,6 @@ namespace
 {
 
 constexpr int kMostJobs = 256;
-constexpr int kMostCancels = 10;
-constexpr double kRateMemoryMs = 3000;
-constexpr double kLookAgainMs = 2000;
-constexpr double kLongRestMs = 5000;
-constexpr int kLongestBetweenPassesMs = 30 * 1000;
-
-// What a batch leads to.
-enum class Next : std::uint8_t { Batch, Wait, End };
-
-struct Worker {
-    MemoryContext memory;
-    MemoryContext batch_memory;
-    store::Job job;
-    store::Progress progress;
-    fill::Work *work;
-    core::BatchSize size;
-    const char *statement; // of the last batch, for pg_stat_activity
-    int blocked;           // times in a row that a lock was not to be had
-    bool says_why;
-};
 
 // Nothing of the database's or the bootstrap role's settings may change what a job does.
 void settle_session()
@@ -112,251 +81,6 @@ void name_process(int64 job)
     SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
 }
 
-void log_end(const Worker *worker, const char *how)
-{
-    ereport(LOG, errmsg("zdm job " INT64_FORMAT " on %s %s", worker->job.id, worker->job.relation_name, how));
-}
-
-void fail(Worker *worker, const ErrorData *error)
-{
-    const char *message = error->message == nullptr ? "unknown error" : error->message;
-    const char *text = error->detail == nullptr
-                           ? message
-                           : MemoryContextStrdup(worker->memory, psprintf("%s (%s)", message, error->detail));
-    const char *sqlstate = unpack_sql_state(error->sqlerrcode);
-
-    in_transaction(worker->memory, [&] { store::fail(worker->job.id, sqlstate, text); });
-    ereport(LOG, errcode(error->sqlerrcode),
-            errmsg("zdm job " INT64_FORMAT " on %s failed: %s", worker->job.id, worker->job.relation_name, text));
-}
-
-bool take_up(Worker *worker, int64 id)
-{
-    store::Take taken = store::Take::Gone;
-
-    ErrorData *failure = in_transaction(worker->memory, [&] {
-        MemoryContext here = MemoryContextSwitchTo(worker->memory);
-        taken = store::take_up(id, &worker->job, &worker->progress);
-        MemoryContextSwitchTo(here);
-    });
-    if (failure != nullptr) {
-        ereport(LOG, errmsg("zdm job " INT64_FORMAT " could not be taken up: %s", id, failure->message));
-        return false;
-    }
-    if (taken == store::Take::CrashedTooOften) {
-        ErrorData error{};
-        error.sqlerrcode = ERRCODE_CRASH_SHUTDOWN;
-        error.message = const_cast<char *>("the server crashed three times while this job was at work");
-        fail(worker, &error);
-    }
-    return taken == store::Take::Taken;
-}
-
-// The reason is written down once; the next batch that succeeds removes it.
-void say_why(Worker *worker, const char *reason)
-{
-    if (!worker->says_why) {
-        in_transaction(worker->memory, [&] { store::waits_for(worker->job.id, reason); });
-        worker->says_why = true;
-    }
-}
-
-bool is_running(Worker *worker)
-{
-    bool running = false;
-
-    ErrorData *failure = in_transaction(worker->memory, [&] {
-        const char *state = store::installed() ? store::state_of(worker->job.id) : nullptr;
-        running = state != nullptr && strcmp(state, "running") == 0;
-    });
-    return failure == nullptr ? running : true;
-}
-
-// Sleeps with nothing held. False: the job must not go on.
-bool rest(Worker *worker, double milliseconds, const char *why, uint32 *event)
-{
-    const TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), static_cast<int64>(milliseconds));
-
-    pgstat_report_activity(STATE_IDLE, nullptr);
-    for (;;) {
-        const double left = static_cast<double>(until - GetCurrentTimestamp()) / 1000.0;
-        if (left <= 0) {
-            return true;
-        }
-        // A steering call wakes us; DROP EXTENSION does not.
-        doze(std::min(left + 1, kLookAgainMs), why, event);
-        if (leaving() || !conf::current().run_jobs) {
-            return true; // the caller looks
-        }
-        if (GetCurrentTimestamp() < until && !is_running(worker)) {
-            return false;
-        }
-    }
-}
-
-bool is_lock_trouble(int sqlerrcode)
-{
-    return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
-           sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
-}
-
-Next after_error(Worker *worker, ErrorData *error)
-{
-    static uint32 event = 0;
-    bool installed = true;
-    bool there = true;
-    bool go_on = false;
-
-    if (leaving()) {
-        return Next::Batch;
-    }
-    in_transaction(worker->memory, [&] {
-        installed = store::installed();
-        there = fill::relation_exists(worker->work);
-        go_on = fill::recover(worker->work, error->sqlerrcode);
-    });
-    if (!installed) {
-        log_end(worker, "ended: extension zdm was dropped");
-        return Next::End;
-    }
-    if (!there) {
-        error->sqlerrcode = ERRCODE_UNDEFINED_TABLE;
-        error->message = psprintf("table %s was dropped", worker->job.relation_name);
-        error->detail = nullptr;
-        fail(worker, error);
-        return Next::End;
-    }
-    if (go_on) {
-        return Next::Batch;
-    }
-    // Somebody may cancel a statement of ours once or twice; a trigger that cancels itself does so for ever.
-    const bool cancelled = error->sqlerrcode == ERRCODE_QUERY_CANCELED && worker->blocked < kMostCancels;
-    if (is_lock_trouble(error->sqlerrcode) || cancelled) {
-        worker->blocked++;
-        worker->size.blocked(worker->blocked);
-        if (worker->blocked > 1) {
-            say_why(worker,
-                    psprintf("locks of other transactions on %s: %s", worker->job.relation_name, error->message));
-        }
-        const double away = core::stay_away_ms(worker->blocked, pg_prng_double(&pg_global_prng_state));
-        return rest(worker, away, "ZdmLockedRows", &event) ? Next::Batch : Next::End;
-    }
-    fail(worker, error);
-    return Next::End;
-}
-
-void measure(Worker *worker, const fill::Batch &done, double ms)
-{
-    store::Progress &progress = worker->progress;
-    const double rate = static_cast<double>(done.rows_seen) * 1000.0 / ms;
-    const double weight = progress.rows_per_second <= 0 ? 1 : ms / (ms + kRateMemoryMs);
-
-    progress.rows_per_second += weight * (rate - progress.rows_per_second);
-    progress.batch_ms = ms;
-    worker->size.took(done.rows_seen, ms);
-}
-
-// One transaction: rows, and how far we are.
-Next run_batch(Worker *worker)
-{
-    store::Progress next = worker->progress;
-    const int64 rows = worker->size.rows();
-    fill::Batch done{};
-    bool refused = false;
-    instr_time start;
-    instr_time took;
-
-    MemoryContextReset(worker->batch_memory);
-    pgstat_report_activity(STATE_RUNNING, worker->statement);
-    INSTR_TIME_SET_CURRENT(start);
-    pg::keep_walwriter_awake();
-    ErrorData *failure = in_transaction(worker->batch_memory, [&] {
-        MemoryContext here = MemoryContextSwitchTo(worker->batch_memory);
-        done = fill::batch(worker->work, rows, &next);
-        next.rows_seen += done.rows_seen;
-        next.rows_done += done.rows_done;
-        next.batch_rows = rows;
-        refused = !store::save(worker->job.id, next);
-        if (refused) {
-            // Cancelled, paused, or moved by somebody: what this batch did must not stay.
-            ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("the job is not running"));
-        }
-        if (done.finished) {
-            store::finish(worker->job.id);
-        }
-        MemoryContextSwitchTo(here);
-    });
-    pg::let_walwriter_sleep();
-    if (failure != nullptr) {
-        worker->statement = nullptr; // may be gone with the statements
-        if (refused) {
-            log_end(worker, "stopped by request");
-            return Next::End;
-        }
-        return after_error(worker, failure);
-    }
-    INSTR_TIME_SET_CURRENT(took);
-    INSTR_TIME_SUBTRACT(took, start);
-
-    fill::confirm(worker->work);
-    next.batches++;
-    worker->progress = next;
-    worker->blocked = 0;
-    worker->says_why = false;
-    worker->statement = done.statement;
-    measure(worker, done, std::max(INSTR_TIME_GET_MILLISEC(took), 0.001));
-    if (done.finished) {
-        log_end(worker, "is done");
-        return Next::End;
-    }
-    return Next::Wait;
-}
-
-// Rests so long that a crash meanwhile must not be held against the job.
-bool rest_unmarked(Worker *worker, double milliseconds, const char *why, uint32 *event)
-{
-    if (milliseconds < kLongRestMs) {
-        return rest(worker, milliseconds, why, event);
-    }
-    in_transaction(worker->memory, [&] { store::mark(worker->job.id, false); });
-    const bool go_on = rest(worker, milliseconds, why, event);
-    in_transaction(worker->memory, [&] { store::mark(worker->job.id, true); });
-    return go_on;
-}
-
-// Between batches nothing is held. False: the job must not go on.
-bool between_batches(Worker *worker)
-{
-    static uint32 event = 0;
-
-    pgstat_report_stat(false);
-    if (worker->job.pause_ms > 0) {
-        return rest_unmarked(worker, worker->job.pause_ms, "ZdmPause", &event);
-    }
-    if (worker->progress.pass > 2 && !OidIsValid(worker->progress.part)) {
-        // Rows that match again come as fast as we walk: walk less often.
-        say_why(worker, "rows that match where_clause again");
-        return rest_unmarked(worker, std::min(1000 * (worker->progress.pass - 2), kLongestBetweenPassesMs),
-                             "ZdmNextPass", &event);
-    }
-    return true;
-}
-
-void work_on(Worker *worker)
-{
-    for (;;) {
-        look_up();
-        if (leaving() || !conf::current().run_jobs) {
-            in_transaction(worker->memory, [&] { store::put_back(worker->job.id); });
-            return;
-        }
-        const Next next = run_batch(worker);
-        if (next == Next::End || (next == Next::Wait && !between_batches(worker))) {
-            return;
-        }
-    }
-}
-
 } // namespace
 
 void worker_main(int slot)
@@ -370,24 +94,17 @@ void worker_main(int slot)
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
     settle_session();
 
-    auto *worker = static_cast<Worker *>(MemoryContextAllocZero(TopMemoryContext, sizeof(Worker)));
-    worker->memory = AllocSetContextCreate(TopMemoryContext, "zdm job", ALLOCSET_DEFAULT_SIZES);
-    worker->batch_memory = AllocSetContextCreate(worker->memory, "zdm batch", ALLOCSET_DEFAULT_SIZES);
-    MemoryContextSwitchTo(worker->memory);
-
-    const store::Wanting found = leaving() || !conf::current().run_jobs ? store::Wanting{} : find_job(worker->memory);
+    const store::Wanting found = leaving() || !conf::current().run_jobs ? store::Wanting{} : find_job(TopMemoryContext);
     const int64 id = found.id;
     if (found.is_plan) {
         name_process(id);
-        resolve_plan(id, worker->memory);
-    } else if (id != 0 && take_up(worker, id)) {
+        resolve_plan(id, TopMemoryContext);
+    } else if (id != 0) {
         char lock_timeout[16];
         snprintf(lock_timeout, sizeof(lock_timeout), "%d", conf::current().lock_timeout_ms);
         SetConfigOption("lock_timeout", lock_timeout, PGC_SUSET, PGC_S_OVERRIDE);
         name_process(id);
-        worker->size = core::BatchSize(worker->progress.aim_ms, worker->job.batch_rows, worker->progress.batch_rows);
-        worker->work = fill::open(worker->job, worker->progress);
-        work_on(worker);
+        work_on_backfill(id);
     }
     pgstat_report_stat(true);
     proc_exit(0);

@@ -34,6 +34,34 @@ inline bool walk_raw(Node *node, bool (*walker)(Node *node, void *context), void
 #endif
 }
 
+// The same commit, for analysed trees.
+inline bool walk_expression(Node *node, bool (*walker)(Node *node, void *context), void *context)
+{
+#if PG_VERSION_NUM >= 160000
+    return expression_tree_walker(node, walker, context);
+#else
+    return expression_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void *>(walker)), context);
+#endif
+}
+
+inline bool walk_query(Query *query, bool (*walker)(Node *node, void *context), void *context)
+{
+#if PG_VERSION_NUM >= 160000
+    return query_tree_walker(query, walker, context, 0);
+#else
+    return query_tree_walker(query, reinterpret_cast<bool (*)()>(reinterpret_cast<void *>(walker)), context, 0);
+#endif
+}
+
+inline Node *mutate_expression(Node *node, Node *(*mutator)(Node *node, void *context), void *context)
+{
+#if PG_VERSION_NUM >= 160000
+    return expression_tree_mutator(node, mutator, context);
+#else
+    return expression_tree_mutator(node, reinterpret_cast<Node *(*)()>(reinterpret_cast<void *>(mutator)), context);
+#endif
+}
+
 // afbfc02983f8 (16) replaced the ownership checks per catalog by one.
 inline bool owns_relation(Oid relation, Oid role)
 {

@@ -1,6 +1,7 @@
 #include "pg/postgres.hpp"
 
 #include "store/keeper.hpp"
+#include "store/spec.hpp"
 #include "store/store.hpp"
 
 namespace zdm::store
@@ -54,19 +55,16 @@ int64 add(const Job &job)
     as_keeper([&](MemoryContext) {
         Args args;
         args.oid(job.database).text(job.kind).oid(job.relation).text(job.relation_name).text(job.description);
-        args.oid(job.owner).texts(settings).text(job.set_clause).text(job.where_clause);
-        args.big(job.batch_rows).real(job.pause_ms);
-        run("INSERT INTO zdm.job (database, kind, relation, relation_name, description, owner, settings, "
-            "spec)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, jsonb_build_object('set', $8, 'where', $9, 'batch_rows', "
-            "$10,"
-            " 'pause_ms', $11)) RETURNING id",
+        args.oid(job.owner).texts(settings).text(spec_text(job));
+        run("INSERT INTO zdm.job (database, kind, relation, relation_name, description, owner, settings, spec)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb) RETURNING id",
             args);
         id = big_field(1);
 
         Args progress;
-        progress.big(id).real(job.batch_ms);
-        run("INSERT INTO zdm.job_progress (job, batch_time) VALUES ($1, $2)", progress);
+        progress.big(id);
+        run("INSERT INTO zdm.job_progress (job) VALUES ($1)", progress);
+        tell_listeners(id);
     });
     return id;
 }
@@ -109,12 +107,10 @@ Take take_up(int64 id, Job *job, Progress *progress)
                 " attempts = attempts + 1, crashes = crashes + 1, waiting_for = NULL, batches = batches + 1"
                 " FROM zdm.job j WHERE p.job = $1 AND j.id = p.job AND j.database = $2"
                 " AND p.state IN ('queued', 'running')"
-                " RETURNING j.relation, j.relation_name, j.description, j.owner, j.settings, j.spec->>'set',"
-                " j.spec->>'where', (j.spec->>'batch_rows')::bigint, (j.spec->>'pause_ms')::float8,"
+                " RETURNING j.relation, j.relation_name, j.description, j.owner, j.settings, j.kind,"
                 " p.part, p.cursor, p.stop, p.pass, p.pass_done, p.still_matching, p.batches, p.rows_seen,"
-                " p.rows_done, p.rows_total, p.rows_per_second, p.batch_rows::bigint, p.batch_ms, "
-                "p.batch_time,"
-                " p.crashes, j.kind",
+                " p.rows_done, p.rows_total, p.rows_per_second, p.batch_rows::bigint, p.batch_ms,"
+                " p.failed_rows, p.skipped_rows, p.walked::int, p.crashes",
                 args) == 0) {
             return;
         }
@@ -125,28 +121,29 @@ Take take_up(int64 id, Job *job, Progress *progress)
         job->description = text_field(outer, 3);
         job->owner = oid_field(4);
         job->settings = texts_field(outer, 5);
-        job->set_clause = text_field(outer, 6);
-        job->where_clause = text_field(outer, 7);
-        job->batch_rows = big_field(8);
-        job->pause_ms = real_field(9);
-        job->kind = text_field(outer, 25);
-        progress->part = oid_field(10);
-        progress->cursor = texts_field(outer, 11);
-        progress->stop = texts_field(outer, 12);
-        progress->pass = number_field(13);
-        progress->pass_done = big_field(14);
-        progress->still_matching = big_field(15);
-        progress->batches = big_field(16);
-        progress->rows_seen = big_field(17);
-        progress->rows_done = big_field(18);
-        progress->rows_total = big_field(19);
-        progress->rows_per_second = real_field(20);
-        progress->batch_rows = big_field(21);
-        progress->batch_ms = real_field(22);
-        progress->aim_ms = real_field(23);
-        job->batch_ms = progress->aim_ms;
-        taken = number_field(24) > kMostCrashes ? Take::CrashedTooOften : Take::Taken;
+        job->kind = text_field(outer, 6);
+        progress->part = oid_field(7);
+        progress->cursor = texts_field(outer, 8);
+        progress->stop = texts_field(outer, 9);
+        progress->pass = number_field(10);
+        progress->pass_done = big_field(11);
+        progress->still_matching = big_field(12);
+        progress->batches = big_field(13);
+        progress->rows_seen = big_field(14);
+        progress->rows_done = big_field(15);
+        progress->rows_total = big_field(16);
+        progress->rows_per_second = real_field(17);
+        progress->batch_rows = big_field(18);
+        progress->batch_ms = real_field(19);
+        progress->failed_rows = big_field(20);
+        progress->skipped_rows = big_field(21);
+        progress->walked = number_field(22) != 0;
+        taken = number_field(23) > kMostCrashes ? Take::CrashedTooOften : Take::Taken;
+        tell_listeners(id);
     });
+    if (taken == Take::Taken) {
+        read_spec(id, job);
+    }
     return taken;
 }
 
@@ -161,12 +158,15 @@ bool save(int64 id, const Progress &progress)
         args.number(progress.pass).big(progress.pass_done).big(progress.still_matching).big(progress.rows_seen);
         args.big(progress.rows_done).big(progress.rows_total).real(progress.rows_per_second);
         args.number(static_cast<int32>(progress.batch_rows)).real(progress.batch_ms);
+        args.big(progress.failed_rows).big(progress.skipped_rows).number(progress.walked ? 1 : 0);
+        args.text(progress.waiting_for);
         if (plan == nullptr) {
             plan =
                 pg::spi_keep(SPI_prepare("UPDATE zdm.job_progress SET part = $3, cursor = $4, stop = $5, pass = $6,"
                                          " pass_done = $7, still_matching = $8, rows_seen = $9, rows_done = $10,"
                                          " rows_total = $11, rows_per_second = $12, batch_rows = $13, batch_ms = $14,"
-                                         " batches = batches + 1, crashes = 1, waiting_for = NULL"
+                                         " failed_rows = $15, skipped_rows = $16, walked = $17 <> 0,"
+                                         " batches = batches + 1, crashes = 1, waiting_for = $18"
                                          " WHERE job = $1 AND batches = $2 AND state = 'running'",
                                          args.count, args.types));
         }
@@ -185,6 +185,7 @@ void put_back(int64 id)
             "NULL"
             " WHERE job = $1 AND state = 'running'",
             args);
+        tell_listeners(id);
     });
 }
 
@@ -206,9 +207,10 @@ void finish(int64 id)
         args.big(id);
         run("UPDATE zdm.job_progress SET state = 'done', finished_at = clock_timestamp(), rows_total = "
             "rows_done,"
-            " rows_seen = rows_done, waiting_for = NULL, crashes = 0, cursor = NULL, stop = NULL"
-            " WHERE job = $1 AND state = 'running'",
+            " rows_seen = rows_done, waiting_for = NULL, crashes = 0, part = 0, cursor = NULL, stop = NULL,"
+            " walked = true WHERE job = $1 AND state = 'running'",
             args);
+        tell_listeners(id);
     });
 }
 
@@ -221,6 +223,7 @@ void fail(int64 id, const char *sqlstate, const char *error)
             "NULL,"
             " crashes = 0, sqlstate = $2, error = $3 WHERE job = $1 AND state IN ('queued', 'running')",
             args);
+        tell_listeners(id);
     });
 }
 
@@ -302,6 +305,9 @@ bool move(int64 id, const char *from, const char *to)
             adopt.big(id).oid(MyDatabaseId);
             run("UPDATE zdm.job SET database = $2 WHERE id = $1 AND database <> $2", adopt);
         }
+        if (moved) {
+            tell_listeners(id);
+        }
     });
     return moved;
 }
@@ -324,7 +330,7 @@ void list(ReturnSetInfo *result, Oid caller, Datum busy, const char *idle_reason
             "OID was %s',"
             " id, database)"
             " WHEN (state = 'queued' OR state = 'running' AND kind <> 'ddl') AND NOT busy THEN coalesce(ahead, $4) ELSE waiting_for END,"
-            " 0::bigint, attempts, error FROM ("
+            " failed_rows, attempts, error FROM ("
             "SELECT j.id, j.database, j.kind, j.description, j.owner, j.created_at,"
             " coalesce((SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c"
             " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = j.relation), j.relation_name)"

@@ -9,6 +9,14 @@
 namespace zdm::store
 {
 
+// What others must not suffer from a job.
+struct Limits {
+    double lag_bytes; // -1: any
+    double delay_ms;  // -1: any
+    const char *ignored_standbys;
+    double wal_per_second; // bytes; 0: any
+};
+
 // What a job is, as asked for. `settings` is a text[] of name, value, name, value; null: those of this
 // session.
 struct Job {
@@ -26,6 +34,13 @@ struct Job {
     int64 batch_rows;         // 0: by time
     double batch_ms;          // what one batch should take
     double pause_ms;
+    int64 max_failed_rows;
+    int workers;
+    const char *path;      // keyset, ctid, striped; null: chosen when it starts
+    const char *only_when; // may be null
+    const char *window;    // may be null
+    bool verifies;         // changes nothing: rows that are not as set_clause would make them are its failed rows
+    Limits limits;
 };
 
 // How far a backfill is. Texts and arrays live in the context that was current at the call that returned
@@ -44,7 +59,10 @@ struct Progress {
     double rows_per_second;
     int64 batch_rows;
     double batch_ms;
-    double aim_ms;
+    int64 failed_rows;       // left out for good, in zdm.job_row
+    int64 skipped_rows;      // locked by others when they were reached, there too
+    const char *waiting_for; // why it is not at full speed; null: it is
+    bool walked;             // the last range of this pass is done; what remains are skipped rows
 };
 
 // The extension exists in this database.
@@ -96,6 +114,41 @@ int64 *open_jobs_of(Oid owner, int *count);
 
 // From one of `from` (a text[] literal) to `to`. False if the job is in none of them.
 bool move(int64 id, const char *from, const char *to);
+
+// Reads what was asked for again: somebody has tuned it.
+void read_spec(int64 id, Job *job);
+// A job of this database as it was asked for. False: there is none.
+bool find(int64 id, Job *job);
+// Merges a JSON object into it.
+void tune(int64 id, const char *changes);
+
+// Rows that a job has not done with its batches. `place` is what the room `fill` calls the row.
+struct LeftRow {
+    int64 id;
+    Oid part;
+    Datum place; // text[]
+    int tries;
+};
+// Returns false if it was known already (asked only if it can be).
+bool remember_row(int64 job, Oid part, Datum place, const char *key, const ErrorData *error, bool may_be_known);
+// Of the skipped ones, the one least often tried. False: there is none.
+bool next_skipped(int64 job, LeftRow *row);
+void row_done(int64 id);
+void row_tried(int64 id);
+void row_failed(int64 id, const ErrorData *error);
+// Second texts of the places of failed rows.
+struct Places {
+    char **texts;
+    int count;
+};
+Places failed_places(int64 job, Oid part);
+int64 failed_rows_of(int64 job);
+// Failed rows become skipped ones, to be taken again.
+void take_failed_again(int64 job);
+// Forgets failed rows: the next pass meets them again.
+void forget_failed(int64 job);
+// zdm.failed_rows for this caller.
+void list_failed(ReturnSetInfo *result, Oid caller);
 
 // zdm.jobs for this caller. `busy` is the text[] of ids that have a worker now; `idle_reason` says why others
 // do not.

@@ -118,6 +118,30 @@ TEST(BatchSize, NearLockedRowsItShrinksToOneRowAndComesBack)
     EXPECT_GE(size.rows(), before / 2);
 }
 
+TEST(BatchSize, ASmallerTargetCountsFromTheNextBatchOn)
+{
+    BatchSize size(100, 0, 0);
+    run(size, {0.01, 0}, 20);
+    EXPECT_NEAR(static_cast<double>(size.rows()), 10000, 500);
+    size.aim_at(10);
+    EXPECT_NEAR(static_cast<double>(size.rows()), 1000, 50);
+    size.aim_at(100);
+    EXPECT_NEAR(run(size, {0.01, 0}, 20), 100, 10);
+}
+
+TEST(BatchSize, WritesNoMoreWalThanItMay)
+{
+    BatchSize size(25, 5000, 0);
+    size.limit_wal(100000);
+    EXPECT_EQ(size.rows(), 5000);
+    size.wrote(5000, 500 * 5000);
+    EXPECT_EQ(size.rows(), 200);
+    size.wrote(200, 200 * 1e9);
+    EXPECT_EQ(size.rows(), 1);
+    size.limit_wal(0);
+    EXPECT_EQ(size.rows(), 5000);
+}
+
 TEST(StayAway, GrowsToTwoSecondsAndIsSpreadFromZero)
 {
     EXPECT_EQ(zdm::core::stay_away_ms(5, 0), 0);
