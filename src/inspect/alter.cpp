@@ -1,6 +1,7 @@
 // ALTER TABLE: what each of its commands would do.
 #include "pg/postgres.hpp"
 
+#include "inspect/dependents.hpp"
 #include "inspect/forms.hpp"
 #include "inspect/notes.hpp"
 #include "inspect/tokens.hpp"
@@ -49,8 +50,32 @@ bool is_concurrent_detach(const AlterTableCmd *cmd)
     return cmd->subtype == AT_DetachPartition && castNode(PartitionCmd, cmd->def)->concurrent;
 }
 
+// A column and, in the children, what of it is only inherited and goes with it.
+void add_columns(core::List<ObjectAddress> &dropped, Relation rel, const char *column, bool inherit)
+{
+    const Oid table = RelationGetRelid(rel);
+    const AttrNumber number = get_attnum(table, column);
+    ListCell *cell = nullptr;
+
+    if (number <= 0) {
+        return;
+    }
+    dropped.push({RelationRelationId, table, number});
+    foreach (cell, inherit && rel->rd_rel->relhassubclass ? find_all_inheritors(table, NoLock, nullptr) : NIL) {
+        HeapTuple tuple = lfirst_oid(cell) == table ? nullptr : SearchSysCacheAttName(lfirst_oid(cell), column);
+        if (!HeapTupleIsValid(tuple)) {
+            continue;
+        }
+        const auto *attr = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple));
+        if (attr->attinhcount == 1 && !attr->attislocal) {
+            dropped.push({RelationRelationId, attr->attrelid, attr->attnum});
+        }
+        ReleaseSysCache(tuple);
+    }
+}
+
 // Locks on relations other than the altered one.
-void want_partners(Case &c, Relation rel, const AlterTableCmd *cmd)
+void want_partners(Case &c, Relation rel, const AlterTableCmd *cmd, bool inherit)
 {
     const auto want_referenced = [&](const Constraint *constraint) {
         Look partner;
@@ -68,23 +93,16 @@ void want_partners(Case &c, Relation rel, const AlterTableCmd *cmd)
             want_referenced(lfirst_node(Constraint, cell));
         }
     } else if (cmd->subtype == AT_DropConstraint || cmd->subtype == AT_DropColumn) {
-        ListCell *cell = nullptr;
-        const int column = cmd->subtype == AT_DropColumn ? get_attnum(RelationGetRelid(rel), cmd->name) : 0;
-        foreach (cell, RelationGetFKeyList(rel)) {
-            const auto *key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
-            bool goes = false;
-            if (cmd->subtype == AT_DropConstraint) {
-                const char *name = get_constraint_name(key->conoid);
-                goes = name != nullptr && strcmp(name, cmd->name) == 0;
-            } else {
-                for (int i = 0; i < key->nkeys; i++) {
-                    goes = goes || key->conkey[i] == column;
-                }
-            }
-            if (goes) {
-                want(c, key->confrelid, core::Lock::AccessExclusive);
-            }
+        core::List<ObjectAddress> dropped(c.arena);
+        const Oid table = RelationGetRelid(rel);
+        const bool column = cmd->subtype == AT_DropColumn;
+        const Oid constraint = column ? InvalidOid : get_relation_constraint_oid(table, cmd->name, true);
+        if (OidIsValid(constraint)) {
+            dropped.push({ConstraintRelationId, constraint, 0});
+        } else if (column) {
+            add_columns(dropped, rel, cmd->name, inherit);
         }
+        want_dropped(c, dropped, cmd->behavior == DROP_CASCADE);
     } else if ((cmd->subtype == AT_AttachPartition || cmd->subtype == AT_DetachPartition) &&
                !is_concurrent_detach(cmd)) {
         Look child;
@@ -343,7 +361,7 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
         with_relation(c, look.oid, [&](Relation rel) {
             ListCell *cell = nullptr;
             foreach (cell, stmt->cmds) {
-                want_partners(c, rel, lfirst_node(AlterTableCmd, cell));
+                want_partners(c, rel, lfirst_node(AlterTableCmd, cell), stmt->relation->inh);
             }
         });
         statement.relation = look.relation;
@@ -377,7 +395,7 @@ void alter_table(Case &c, const AlterTableStmt *stmt)
                 }
             }
             if (is_table) {
-                want_partners(c, rel, cmd);
+                want_partners(c, rel, cmd, stmt->relation->inh);
                 inspect_command(c, rel, future, look, stmt, cmd, pieces, &part, &further);
                 note_command(c, rel, look, stmt, cmd, pieces.found ? pieces.sources[i] : "", part.hazard);
             }

@@ -134,15 +134,10 @@ bool is_worth_a_word(const ObjectAddress &address)
     }
 }
 
-} // namespace
-
-Dependents dependents_of(Case &c, const core::List<ObjectAddress> &originals)
+Search search(core::Arena arena, const core::List<ObjectAddress> &originals)
 {
-    Search found = begin(c.arena);
-    Dependents all;
+    Search found = begin(arena);
 
-    all.cascaded = core::List<std::string_view>(c.arena);
-    all.along = core::List<std::string_view>(c.arena);
     for (const ObjectAddress &address : originals) {
         add(found, address, kOriginal);
     }
@@ -150,6 +145,96 @@ Dependents dependents_of(Case &c, const core::List<ObjectAddress> &originals)
         CHECK_FOR_INTERRUPTS();
         add_dependents(found, found.order[i]->address);
     }
+    return found;
+}
+
+template <class Form> Oid holder(const ObjectAddress &of, Oid index, AttrNumber key, Oid Form::*relation)
+{
+    Oid oid = InvalidOid;
+
+    pg::each_row(of.classId, index, nullptr, {{key, of.objectId}}, [&](HeapTuple tuple) {
+        oid = reinterpret_cast<Form *>(GETSTRUCT(tuple))->*relation;
+        return false;
+    });
+    return oid;
+}
+
+// The relation that PostgreSQL locks to delete the object, as doDeletion does. An index goes with a lock on its table.
+Oid relation_of_object(const ObjectAddress &object)
+{
+    switch (object.classId) {
+    case RelationRelationId: {
+        const char relkind = get_rel_relkind(object.objectId);
+        return relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX
+                   ? IndexGetRelation(object.objectId, true)
+                   : object.objectId;
+    }
+    case AttrDefaultRelationId:
+        return holder(object, AttrDefaultOidIndexId, Anum_pg_attrdef_oid, &FormData_pg_attrdef::adrelid);
+    case ConstraintRelationId:
+        return holder(object, ConstraintOidIndexId, Anum_pg_constraint_oid, &FormData_pg_constraint::conrelid);
+    case TriggerRelationId:
+        return holder(object, TriggerOidIndexId, Anum_pg_trigger_oid, &FormData_pg_trigger::tgrelid);
+    case RewriteRelationId:
+        return holder(object, RewriteOidIndexId, Anum_pg_rewrite_oid, &FormData_pg_rewrite::ev_class);
+    case PolicyRelationId:
+        return holder(object, PolicyOidIndexId, Anum_pg_policy_oid, &FormData_pg_policy::polrelid);
+    default:
+        return InvalidOid;
+    }
+}
+
+// Not what nobody else can hold, nor what is reached through its table alone.
+void want_if_known(Case &c, Oid relation)
+{
+    if (OidIsValid(relation) && get_rel_name(relation) != nullptr &&
+        get_rel_persistence(relation) != RELPERSISTENCE_TEMP && !IsToastNamespace(get_rel_namespace(relation)) &&
+        !IsCatalogRelationOid(relation) && !pg::is_new(RelationRelationId, relation)) {
+        want(c, relation, core::Lock::AccessExclusive);
+    }
+}
+
+bool needs_cascade(const Found &one) { return (one.how & (kOriginal | kPart | kUnasked)) == 0; }
+
+} // namespace
+
+void want_dropped(Case &c, const core::List<ObjectAddress> &originals, bool cascade)
+{
+    const Search found = search(c.arena, originals);
+    bool refused = false;
+
+    for (const Found *one : found.order) {
+        refused = refused || (!cascade && needs_cascade(*one));
+    }
+    // As PostgreSQL does: first all that goes, in the order in which it is found, then what is touched in going.
+    for (const Found *one : found.order) {
+        const Oid relation = relation_of_object(one->address);
+        if (refused || one->address.classId != RelationRelationId || relation != one->address.objectId) {
+            continue;
+        }
+        if (one->address.objectSubId == 0 && get_rel_relispartition(relation)) {
+            const Oid parent = get_partition_parent(relation, true);
+            want_if_known(c, parent);
+            want_if_known(c, get_default_partition_oid(parent));
+        }
+        want_if_known(c, relation);
+    }
+    for (const Found *one : found.order) {
+        const Oid relation = refused ? InvalidOid : relation_of_object(one->address);
+        if (OidIsValid(relation) && found.find({RelationRelationId, relation, 0}) == nullptr) {
+            want_if_known(c, relation);
+        }
+    }
+    hash_destroy(found.known);
+}
+
+Dependents dependents_of(Case &c, const core::List<ObjectAddress> &originals)
+{
+    const Search found = search(c.arena, originals);
+    Dependents all;
+
+    all.cascaded = core::List<std::string_view>(c.arena);
+    all.along = core::List<std::string_view>(c.arena);
     for (const Found *entry : found.order) {
         const Found &one = *entry;
         if ((one.how & (kOriginal | kPart)) != 0 || !is_worth_a_word(one.address)) {

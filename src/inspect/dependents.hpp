@@ -14,4 +14,8 @@ struct Dependents {
 
 Dependents dependents_of(Case &c, const core::List<ObjectAddress> &originals);
 
+// Wants every lock that the drop takes: on relations that go, or that lose something. Nothing if PostgreSQL will refuse
+// it for want of CASCADE.
+void want_dropped(Case &c, const core::List<ObjectAddress> &originals, bool cascade);
+
 } // namespace zdm::inspect

@@ -2,6 +2,7 @@
 #include "pg/postgres.hpp"
 
 #include "inspect/dependents.hpp"
+#include "inspect/forms.hpp"
 #include "inspect/notes.hpp"
 #include "pg/catalog.hpp"
 #include "pg/compat.hpp"
@@ -230,7 +231,101 @@ void note_types(Case &c, const DropStmt *stmt)
     }
 }
 
+// What a DROP names that this role may drop.
+core::List<ObjectAddress> named_objects(Case &c, const DropStmt *stmt)
+{
+    core::List<ObjectAddress> objects(c.arena);
+    ListCell *cell = nullptr;
+
+    foreach (cell, stmt->objects) {
+        auto *name = static_cast<Node *>(lfirst(cell));
+        ObjectAddress object{};
+        if (stmt->removeType == OBJECT_SCHEMA) {
+            object = {NamespaceRelationId, get_namespace_oid(strVal(name), true), 0};
+        } else if (stmt->removeType == OBJECT_TYPE || stmt->removeType == OBJECT_DOMAIN) {
+            object = {TypeRelationId, LookupTypeNameOid(nullptr, castNode(TypeName, name), true), 0};
+        } else {
+            object = {ProcedureRelationId, LookupFuncWithArgs(stmt->removeType, castNode(ObjectWithArgs, name), true),
+                      0};
+        }
+        if (OidIsValid(object.objectId) && may_drop(c, object.classId, object.objectId)) {
+            objects.push(object);
+        }
+    }
+    return objects;
+}
+
+// It goes with its last role, and loses others without a lock.
+bool policy_is_only_for(const List *roles, Oid policy)
+{
+    bool only = true;
+    Relation catalog = table_open(PolicyRelationId, AccessShareLock);
+
+    pg::each_row(PolicyRelationId, PolicyOidIndexId, nullptr, {{Anum_pg_policy_oid, policy}}, [&](HeapTuple tuple) {
+        bool null = false;
+        const Datum value = heap_getattr(tuple, Anum_pg_policy_polroles, RelationGetDescr(catalog), &null);
+        ArrayType *array = null ? nullptr : DatumGetArrayTypeP(value);
+        for (int i = 0; array != nullptr && i < ARR_DIMS(array)[0]; i++) {
+            only = only && list_member_oid(roles, reinterpret_cast<const Oid *>(ARR_DATA_PTR(array))[i]);
+        }
+        return false;
+    });
+    table_close(catalog, AccessShareLock);
+    return only;
+}
+
 } // namespace
+
+void want_lost(Case &c, const DropStmt *stmt)
+{
+    const bool cascade = stmt->behavior == DROP_CASCADE;
+
+    switch (stmt->removeType) {
+    case OBJECT_TABLE:
+    case OBJECT_FOREIGN_TABLE:
+    case OBJECT_VIEW:
+    case OBJECT_MATVIEW:
+    case OBJECT_SEQUENCE: {
+        const Dropped dropped = named_relations(c, stmt);
+        if (!dropped.refused && !c.busy()) {
+            want_dropped(c, dropped.objects, cascade);
+        }
+        break;
+    }
+    default:
+        want_dropped(c, named_objects(c, stmt), cascade);
+        break;
+    }
+}
+
+void want_owned(Case &c, const DropOwnedStmt *stmt)
+{
+    core::List<ObjectAddress> objects(c.arena);
+    List *roles = NIL;
+    ListCell *cell = nullptr;
+
+    foreach (cell, stmt->roles) {
+        const Oid role = get_rolespec_oid(lfirst_node(RoleSpec, cell), true);
+        if (!OidIsValid(role) || (c.purpose == Purpose::Guard && !has_privs_of_role(GetUserId(), role))) {
+            return;
+        }
+        roles = lappend_oid(roles, role);
+    }
+    foreach (cell, roles) {
+        pg::each_row(SharedDependRelationId, SharedDependReferenceIndexId, nullptr,
+                     {{Anum_pg_shdepend_refclassid, AuthIdRelationId}, {Anum_pg_shdepend_refobjid, lfirst_oid(cell)}},
+                     [&](HeapTuple tuple) {
+                         const auto *row = reinterpret_cast<Form_pg_shdepend>(GETSTRUCT(tuple));
+                         if (row->dbid == MyDatabaseId &&
+                             (row->deptype == SHARED_DEPENDENCY_OWNER ||
+                              (row->deptype == SHARED_DEPENDENCY_POLICY && policy_is_only_for(roles, row->objid)))) {
+                             objects.push({row->classid, row->objid, row->objsubid});
+                         }
+                         return true;
+                     });
+    }
+    want_dropped(c, objects, stmt->behavior == DROP_CASCADE);
+}
 
 void note_drop(Case &c, const DropStmt *stmt)
 {

@@ -8,6 +8,9 @@ namespace zdm::inspect
 void alter_table(Case &c, const AlterTableStmt *stmt);
 void create_index(Case &c, const IndexStmt *stmt);
 void drop(Case &c, const DropStmt *stmt);
+// Locks of all that goes with what a DROP, or DROP OWNED, names.
+void want_lost(Case &c, const DropStmt *stmt);
+void want_owned(Case &c, const DropOwnedStmt *stmt);
 void drop_index(Case &c, const DropStmt *stmt);
 void reindex(Case &c, const ReindexStmt *stmt);
 void cluster(Case &c, const Node *utility);

@@ -28,42 +28,6 @@ bool want_named(Case &c, const RangeVar *name, Lock lock, bool inherit)
     return true;
 }
 
-// Tables that reference this one go with it under CASCADE, or lose their constraint.
-void want_referencing(Case &c, Oid oid)
-{
-    ListCell *cell = nullptr;
-
-    foreach (cell, heap_truncate_find_FKs(list_make1_oid(oid))) {
-        want(c, lfirst_oid(cell), Lock::AccessExclusive);
-    }
-}
-
-Oid get_constraint_parent(Oid constraint)
-{
-    HeapTuple tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
-    Oid parent = InvalidOid;
-
-    if (HeapTupleIsValid(tuple)) {
-        parent = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple))->conparentid;
-        ReleaseSysCache(tuple);
-    }
-    return parent;
-}
-
-void want_referenced_by(Case &c, Oid oid)
-{
-    with_relation(c, oid, [&](Relation rel) {
-        ListCell *cell = nullptr;
-        foreach (cell, RelationGetFKeyList(rel)) {
-            const auto *key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
-            // A partition's part of its parent's foreign key has no triggers on the other side.
-            if (!OidIsValid(get_constraint_parent(key->conoid))) {
-                want(c, key->confrelid, Lock::AccessExclusive);
-            }
-        }
-    });
-}
-
 void drop_relations(Case &c, const DropStmt *stmt)
 {
     ListCell *cell = nullptr;
@@ -78,17 +42,8 @@ void drop_relations(Case &c, const DropStmt *stmt)
             want(c, get_partition_parent(look.oid, true), Lock::AccessExclusive);
         }
         want_named(c, name, Lock::AccessExclusive, true);
-        if (look.relkind == RELKIND_RELATION || look.relkind == RELKIND_PARTITIONED_TABLE) {
-            want_referenced_by(c, look.oid);
-            ListCell *inner = nullptr;
-            foreach (inner, getOwnedSequences(look.oid)) {
-                want(c, lfirst_oid(inner), Lock::AccessExclusive);
-            }
-            if (stmt->behavior == DROP_CASCADE) {
-                want_referencing(c, look.oid);
-            }
-        }
     }
+    want_lost(c, stmt);
 }
 
 // DROP TRIGGER, RULE, POLICY name ON table
@@ -234,12 +189,14 @@ void drop(Case &c, const DropStmt *stmt)
     case OBJECT_FUNCTION:
     case OBJECT_PROCEDURE:
     case OBJECT_ROUTINE:
-        c.out->statement.opaque = stmt->behavior == DROP_CASCADE;
+        if (stmt->behavior == DROP_CASCADE) {
+            want_lost(c, stmt);
+        }
         break;
     default:
         break;
     }
-    if (c.out->statement.targets.empty() && !c.out->statement.opaque) {
+    if (c.out->statement.targets.empty()) {
         c.out->aside = true;
     }
 }
@@ -423,7 +380,7 @@ void other(Case &c, const Node *utility)
         create_table(c, castNode(CreateStmt, utility));
         break;
     case T_DropOwnedStmt:
-        c.out->statement.opaque = true;
+        want_owned(c, castNode(DropOwnedStmt, utility));
         break;
     default:
         break;

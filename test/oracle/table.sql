@@ -62,6 +62,34 @@ DROP SCHEMA bare;
 DROP SCHEMA IF EXISTS not_there CASCADE;
 -- expect nothing
 DROP FUNCTION touch() CASCADE;
+-- first
+CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2';
+CREATE INDEX ON lonely (twice(a));
+ALTER TABLE clients ADD CONSTRAINT even CHECK (twice(id) > 0), ALTER id SET DEFAULT twice(21);
+-- expect nothing
+DROP FUNCTION twice(int) CASCADE;
+-- first
+CREATE DOMAIN amount AS int;
+ALTER TABLE lonely ADD b amount;
+CREATE VIEW amounts AS SELECT b FROM lonely;
+-- expect drop-type; when empty drop-type
+DROP DOMAIN amount CASCADE;
+-- first
+ALTER TABLE lonely ADD b color DEFAULT 'red';
+CREATE POLICY red ON clients USING ('red'::color = 'green');
+-- expect drop-type; when empty drop-type
+DROP TYPE color CASCADE;
+-- first
+CREATE SCHEMA parts;
+CREATE TABLE log (a int) PARTITION BY RANGE (a);
+CREATE TABLE parts.first PARTITION OF log FOR VALUES FROM (0) TO (10);
+CREATE TABLE log_rest PARTITION OF log DEFAULT;
+CREATE TABLE parts.keyed (a int REFERENCES clients);
+CREATE VIEW both_sides AS SELECT a FROM parts.keyed UNION ALL SELECT id FROM clients;
+-- expect drop-schema; when empty drop-schema
+DROP SCHEMA parts CASCADE;
+-- expect drop-sequence; when empty drop-sequence
+DROP SEQUENCE bills_id_seq CASCADE;
 
 -- TRUNCATE
 -- expect truncate; when empty nothing
@@ -303,3 +331,9 @@ DO $$ BEGIN PERFORM 1; END $$;
 ALTER TABLE lonely OWNER TO oracle_owner;
 -- expect drop-owned; when empty drop-owned
 DROP OWNED BY oracle_owner;
+-- first
+ALTER VIEW open_bills OWNER TO oracle_owner;
+CREATE POLICY theirs ON clients TO oracle_owner USING (true);
+CREATE POLICY ours ON bill_lines TO oracle_owner, CURRENT_USER USING (true);
+-- expect drop-owned; when empty drop-owned
+DROP OWNED BY oracle_owner CASCADE;
