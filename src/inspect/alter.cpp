@@ -85,6 +85,8 @@ void want_partners(Case &c, Relation rel, const AlterTableCmd *cmd)
                 want(c, key->confrelid, core::Lock::AccessExclusive);
             }
         }
+    } else if (cmd->subtype == AT_AlterColumnType) {
+        want_keys_over(c, rel, cmd->name);
     } else if ((cmd->subtype == AT_AttachPartition || cmd->subtype == AT_DetachPartition) &&
                !is_concurrent_detach(cmd)) {
         Look child;
