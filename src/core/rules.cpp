@@ -363,7 +363,7 @@ constexpr std::string_view kSqlLocks[] = {
 constexpr std::string_view kClasses[] = {"availability", "compatibility", "data",
                                          "replication",  "transaction",   "style"};
 constexpr std::string_view kActions[] = {"allow", "warn", "rewrite", "reject"};
-constexpr std::string_view kWorks[] = {"instant", "scan", "rewrite", "index build", "backfill"};
+constexpr std::string_view kWorks[] = {"instant", "scan", "index build", "rewrite", "backfill"};
 
 } // namespace
 

@@ -159,7 +159,8 @@ enum class Lock : std::uint8_t {
     AccessExclusive,
 };
 
-enum class Work : std::uint8_t { Instant, Scan, Rewrite, IndexBuild, Backfill };
+// The heavier, the later.
+enum class Work : std::uint8_t { Instant, Scan, IndexBuild, Rewrite, Backfill };
 
 struct RuleRow {
     Rule id;

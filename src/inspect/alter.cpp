@@ -103,6 +103,8 @@ void want_partners(Case &c, Relation rel, const AlterTableCmd *cmd, bool inherit
             add_columns(dropped, rel, cmd->name, inherit);
         }
         want_dropped(c, dropped, cmd->behavior == DROP_CASCADE);
+    } else if (cmd->subtype == AT_AlterColumnType) {
+        want_keys_over(c, rel, cmd->name);
     } else if ((cmd->subtype == AT_AttachPartition || cmd->subtype == AT_DetachPartition) &&
                !is_concurrent_detach(cmd)) {
         Look child;

@@ -260,13 +260,21 @@ void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cm
 
     const std::string_view from = type_name(c, attr->atttypid, attr->atttypmod);
     std::string_view to = type_name(c, type, typmod);
+    // No column of a domain with rules can be added without a rewrite.
+    const bool ruled = get_typtype(type) == TYPTYPE_DOMAIN && pg::domain_has_constraints(type);
+    std::string_view beside = ruled ? base_of_domain(c, type, typmod) : to;
     if (definition->collClause != nullptr) {
         to = c.concat({to, " COLLATE ", generate_collation_name(collation)});
+        beside = c.concat({beside, " COLLATE ", generate_collation_name(collation)});
     }
+    const auto by_hand = [&] {
+        return change_type_by_hand(c, rel, look, column, beside, using_words(c, rel, look, definition, column),
+                                   ruled ? type : InvalidOid);
+    };
     if (converts(value, column)) {
         refuse(part, core::Rule::AlterColumnTypeRewrite, core::Work::Rewrite, "");
         part->reason = c.concat({"Column ", part->name, " from ", from, " to ", to, " rewrites every row."});
-        part->hint = change_type_by_hand(c, rel, look, column, to, using_words(c, rel, look, definition, column));
+        part->hint = by_hand();
         return;
     }
     foreach (cell, RelationGetIndexList(rel)) {
@@ -274,8 +282,7 @@ void alter_type(Case &c, Relation rel, const Look &look, const AlterTableCmd *cm
             if (!index_survives(index, column, type, collation) && !part->hazard) {
                 refuse(part, core::Rule::AlterColumnTypeIndexRebuild, core::Work::IndexBuild, "");
                 part->reason = c.concat({"Index ", qualified(c, RelationGetRelid(index)), " would be rebuilt."});
-                part->hint =
-                    change_type_by_hand(c, rel, look, column, to, using_words(c, rel, look, definition, column));
+                part->hint = by_hand();
             }
         });
     }

@@ -178,7 +178,7 @@ bool constrains(HeapTuple constraint, Relation catalog, AttrNumber column)
 }
 
 std::string_view change_type_by_hand(Case &c, Relation rel, const Look &look, AttrNumber column, std::string_view type,
-                                     std::string_view using_new)
+                                     std::string_view using_new, Oid domain)
 {
     const FormData_pg_attribute *attr = TupleDescAttr(RelationGetDescr(rel), column - 1);
     const char *name = pstrdup(NameStr(attr->attname));
@@ -202,6 +202,10 @@ std::string_view change_type_by_hand(Case &c, Relation rel, const Look &look, At
         << around.indexes.str();
     if (attr->attnotnull) {
         sql << alter << "ALTER COLUMN " << names.fresh << " SET NOT NULL;\n";
+    }
+    if (OidIsValid(domain)) {
+        const std::string_view rules = rules_of_domain(c, look, names.fresh, domain);
+        sql << core::part_of(rules, 1, rules.size() - 1) << "\n";
     }
     sql << "BEGIN;\nSET LOCAL zdm.safety_assured = on;\nDROP TRIGGER " << names.trigger << " ON " << look.relation.name
         << ";\n"

@@ -232,13 +232,29 @@ std::string_view generated_by_hand(Case &c, const NewColumn &where, std::string_
     return fill_by_hand(c, look, part, obstacle, false);
 }
 
+std::string_view base_of_domain(Case &c, Oid domain, int32 typmod)
+{
+    const Oid base = getBaseTypeAndTypmod(domain, &typmod);
+
+    return pg::keep(c.arena, format_type_with_typemod(base, typmod));
+}
+
 std::string_view domain_by_hand(Case &c, const Look &look, std::string_view column, Oid domain, std::string_view value)
+{
+    // What the domain itself gives to a column without a default.
+    Node *usual = value.empty() ? get_typdefault(domain) : nullptr;
+    const std::string_view given =
+        usual == nullptr ? value : pg::keep(c.arena, deparse_expression(usual, NIL, false, false));
+
+    return c.concat({c.out->statement.head, "ADD COLUMN ", column, " ", base_of_domain(c, domain, -1),
+                     given.empty() ? "" : " DEFAULT ", given, ";", rules_of_domain(c, look, column, domain)});
+}
+
+std::string_view rules_of_domain(Case &c, const Look &look, std::string_view column, Oid domain)
 {
     const std::string_view alter = c.concat({c.out->statement.head, "ADD "});
     core::Text sql(c.arena);
 
-    sql << alter << "COLUMN " << column << " " << format_type_be(getBaseType(domain))
-        << (value.empty() ? "" : " DEFAULT ") << value << ";";
     // Those of the domains below it too.
     for (Oid type = domain; get_typtype(type) == TYPTYPE_DOMAIN;) {
         HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));

@@ -31,9 +31,12 @@ void take_notes(Case &c, const Node *utility);
 bool constrains(HeapTuple constraint, Relation catalog, AttrNumber column);
 // Whether something that depends on the column forbids a change of its type; then `part` says what, and what to do.
 bool forbidden(Case &c, const Look &look, AttrNumber column, core::Part *part);
+// A change of type makes foreign keys over the column anew: the lock on their other sides.
+void want_keys_over(Case &c, Relation rel, const char *column);
 // A change of type in steps that a person can paste. `using_new`: the expression over a row called new, or empty.
+// `domain`: whose rules the new column of type `type` is to keep, or InvalidOid.
 std::string_view change_type_by_hand(Case &c, Relation rel, const Look &look, AttrNumber column, std::string_view type,
-                                     std::string_view using_new);
+                                     std::string_view using_new, Oid domain);
 
 std::string_view rename_column_by_hand(Case &c, Relation rel, const Look &look, AttrNumber column,
                                        const char *new_name);
@@ -75,6 +78,9 @@ std::string_view filled_by_hand(Case &c, const Look &look, const core::Part &par
 std::string_view generated_by_hand(Case &c, const NewColumn &where, std::string_view column, Oid type, int32 typmod,
                                    const Constraint *generated);
 std::string_view domain_by_hand(Case &c, const Look &look, std::string_view column, Oid domain, std::string_view value);
+// The type below a domain; and what the domain forbids, as statements about a column of that type, each on a new line.
+std::string_view base_of_domain(Case &c, Oid domain, int32 typmod);
+std::string_view rules_of_domain(Case &c, const Look &look, std::string_view column, Oid domain);
 
 // For what only a person can decide: the statement itself, once it has been thought over.
 inline std::string_view reviewed(Case &c, std::string_view statement)

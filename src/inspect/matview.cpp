@@ -2,6 +2,7 @@
 #include "pg/postgres.hpp"
 
 #include "inspect/forms.hpp"
+#include "pg/compat.hpp"
 #include "pg/memory.hpp"
 
 namespace zdm::inspect
@@ -60,6 +61,60 @@ std::string_view by_hand(Case &c, const Look &look, Relation rel, std::string_vi
         {"-- CONCURRENTLY needs a unique index over plain columns of it. Without one:\n", reviewed(c, c.text)});
 }
 
+struct Sources {
+    Case &c;
+    bool filled = false;
+};
+
+// Whether a table that the query reads has rows; views are looked into.
+bool find_rows(Node *node, void *context)
+{
+    auto *sources = static_cast<Sources *>(context);
+    ListCell *cell = nullptr;
+
+    check_stack_depth();
+    if (node == nullptr || sources->filled) {
+        return sources->filled;
+    }
+    if (!IsA(node, Query)) {
+        return pg::walk_expression(node, find_rows, context);
+    }
+    auto *query = castNode(Query, node);
+    foreach (cell, query->rtable) {
+        const auto *entry = lfirst_node(RangeTblEntry, cell);
+        Look look;
+        // A view's own old and new stand there too.
+        if (entry->rtekind != RTE_RELATION || !entry->inFromCl || !look_at(sources->c, entry->relid, &look) ||
+            look.catalog) {
+            continue;
+        }
+        if (look.relkind != RELKIND_VIEW) {
+            sources->filled = sources->filled || !look.empty;
+        } else {
+            with_relation(sources->c, look.oid, [&](Relation view) {
+                find_rows(reinterpret_cast<Node *>(copyObject(get_view_query(view))), context);
+            });
+        }
+    }
+    return sources->filled || pg::walk_query(query, find_rows, context);
+}
+
+// The work of a refresh that is no hazard: it reads what it is made from, and a concurrent one compares.
+core::Work reading(Case &c, const RefreshMatViewStmt *stmt, const Look &look, Relation rel)
+{
+    const RuleLock *rules = rel->rd_rules;
+    Sources sources{c};
+
+    if (stmt->skipData || rules == nullptr || rules->numLocks != 1 || list_length(rules->rules[0]->actions) != 1) {
+        return core::Work::Instant;
+    }
+    if (stmt->concurrent && !look.empty) {
+        return core::Work::Scan;
+    }
+    return find_rows(static_cast<Node *>(linitial(rules->rules[0]->actions)), &sources) ? core::Work::Scan
+                                                                                        : core::Work::Instant;
+}
+
 } // namespace
 
 void refresh(Case &c, const RefreshMatViewStmt *stmt)
@@ -81,6 +136,8 @@ void refresh(Case &c, const RefreshMatViewStmt *stmt)
     part.lock = core::Lock::AccessExclusive;
     with_relation(c, look.oid, [&](Relation rel) {
         if (stmt->concurrent || stmt->skipData || look.empty || !RelationIsPopulated(rel)) {
+            // Whether the sources have rows changes no verdict: only who asks pays for looking at them.
+            part.work = c.purpose == Purpose::Explain ? reading(c, stmt, look, rel) : core::Work::Instant;
             return;
         }
         part.hazard = true;

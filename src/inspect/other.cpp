@@ -144,8 +144,8 @@ void lock_table(Case &c, const LockStmt *stmt)
 
     foreach (cell, stmt->relations) {
         auto *name = lfirst_node(RangeVar, cell);
-        // NOWAIT asks for no queue, and gets none from PostgreSQL either.
-        if (!stmt->nowait) {
+        // NOWAIT asks for no queue, and gets none from PostgreSQL either: there is nothing to take beforehand.
+        if (!stmt->nowait || c.purpose == Purpose::Explain) {
             want_named(c, name, lock_of(stmt->mode), name->inh);
         }
     }

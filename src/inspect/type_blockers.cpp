@@ -252,4 +252,36 @@ bool forbidden(Case &c, const Look &look, AttrNumber column, core::Part *part)
     return true;
 }
 
+void want_keys_over(Case &c, Relation rel, const char *name)
+{
+    ListCell *cell = nullptr;
+    core::List<std::uint32_t> found(c.arena);
+
+    foreach (cell, find_all_inheritors(RelationGetRelid(rel), NoLock, nullptr)) {
+        const AttrNumber column = get_attnum(lfirst_oid(cell), name);
+        if (column <= 0) {
+            continue;
+        }
+        for_each_dependent(lfirst_oid(cell), column, [&](const FormData_pg_depend *depend) {
+            HeapTuple row = depend->classid == ConstraintRelationId
+                                ? SearchSysCache1(CONSTROID, ObjectIdGetDatum(depend->objid))
+                                : nullptr;
+            if (!HeapTupleIsValid(row)) {
+                return;
+            }
+            const auto *form = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(row));
+            if (form->contype == CONSTRAINT_FOREIGN) {
+                found.push(form->conrelid == lfirst_oid(cell) ? form->confrelid : form->conrelid);
+            }
+            ReleaseSysCache(row);
+        });
+    }
+    for (const std::uint32_t other : found) {
+        Look look;
+        if (other != RelationGetRelid(rel) && look_at(c, other, &look, false) && !look.hidden) {
+            want(c, look, core::Lock::AccessExclusive, false);
+        }
+    }
+}
+
 } // namespace zdm::inspect

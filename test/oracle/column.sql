@@ -92,6 +92,14 @@ ALTER TABLE comments ADD c checked_domain;
 ALTER TABLE comments ADD c checked_domain DEFAULT 'x';
 -- expect add-column-constrained-domain; another end (the base type and a CHECK)
 ALTER TABLE comments ADD c not_null_domain;
+-- first
+CREATE DOMAIN sized AS varchar(7) DEFAULT 'some' NOT NULL CHECK (VALUE <> '');
+-- expect add-column-constrained-domain; another end (the base type and a CHECK)
+ALTER TABLE comments ADD c sized;
+-- first
+ALTER TABLE comments ADD COLUMN twice int GENERATED ALWAYS AS (score * 2) STORED;
+-- expect set-expression; since 17
+ALTER TABLE comments ALTER COLUMN twice SET EXPRESSION AS (score * 3);
 -- expect add-column-inline-check
 ALTER TABLE comments ADD rating int CHECK (rating BETWEEN 1 AND 5);
 -- expect add-column-inline-check

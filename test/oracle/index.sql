@@ -65,6 +65,20 @@ DO $$ BEGIN CREATE INDEX ON users (email); END $$;
 -- The harmless ones.
 -- expect nothing
 CREATE INDEX CONCURRENTLY "index_users_on_email" ON "users" ("email");
+-- first
+SET statement_timeout = '10min';
+-- expect cic-short-timeout
+CREATE INDEX CONCURRENTLY "index_users_on_email" ON "users" ("email");
+-- first
+SET lock_timeout = '1min';
+-- expect cic-short-timeout
+REINDEX INDEX CONCURRENTLY by_name;
+-- Duplicates in a table that its owner may not read are not looked for.
+-- first
+ALTER TABLE users OWNER TO oracle_owner;
+REVOKE SELECT ON users FROM oracle_owner;
+-- expect create-index-blocking, unique-index-dup
+CREATE UNIQUE INDEX ON users (email);
 -- expect nothing
 CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS by_mail ON users (email);
 -- expect nothing
@@ -108,6 +122,11 @@ DROP INDEX public.by_name, by_org;
 DROP INDEX IF EXISTS by_name, not_there;
 -- expect drop-index-blocking; when empty drop-index-blocking
 DROP INDEX by_name RESTRICT;
+-- first
+SET allow_in_place_tablespaces = on;
+SELECT 'CREATE TABLESPACE oracle_space LOCATION $$$$' WHERE NOT EXISTS (SELECT FROM pg_tablespace WHERE spcname = 'oracle_space') \gexec
+-- expect alter-index-tablespace
+ALTER INDEX by_name SET TABLESPACE oracle_space;
 -- expect nothing
 DROP INDEX CONCURRENTLY by_name;
 -- expect nothing

@@ -27,7 +27,9 @@ ALTER TABLE logs ADD CONSTRAINT device_known CHECK (device > 0);
 ALTER TABLE logs ADD CONSTRAINT device_known CHECK (device > 0) NOT VALID;
 -- expect add-unique-blocking
 ALTER TABLE logs ADD CONSTRAINT logs_unique UNIQUE (id, at);
--- expect add-pk-blocking
+-- expect add-pk-blocking; before 18
+ALTER TABLE logs ADD PRIMARY KEY (id, at);
+-- expect add-pk-blocking; since 18; but /^constraint \S+_not_null on public\.logs_\d+ / (USING INDEX makes the NOT NULL of a partition its own besides)
 ALTER TABLE logs ADD PRIMARY KEY (id, at);
 -- expect add-unique-blocking
 ALTER TABLE logs_2024 ADD UNIQUE (id);
@@ -45,7 +47,13 @@ ALTER TABLE logs ADD FOREIGN KEY (device) REFERENCES devices NOT VALID;
 ALTER TABLE logs ADD PRIMARY KEY (id, at);
 CREATE TABLE details (id bigint, at date, x int);
 INSERT INTO details SELECT id, at, 1 FROM logs;
--- expect add-fk-validating
+-- expect add-fk-validating; before 18; but /^constraint details_id_at_fkey\d on public.details .* parent details_id_at_fkey$/ (VALIDATE leaves the rows that stand for each partition NOT VALID, which nothing but the catalog shows)
+ALTER TABLE details ADD FOREIGN KEY (id, at) REFERENCES logs (id, at);
+-- first
+ALTER TABLE logs ADD PRIMARY KEY (id, at);
+CREATE TABLE details (id bigint, at date, x int);
+INSERT INTO details SELECT id, at, 1 FROM logs;
+-- expect add-fk-validating; since 18
 ALTER TABLE details ADD FOREIGN KEY (id, at) REFERENCES logs (id, at);
 
 -- Columns

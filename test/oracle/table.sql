@@ -163,6 +163,11 @@ ALTER TABLE fast SET LOGGED;
 CREATE UNLOGGED TABLE cache (key text PRIMARY KEY, value jsonb);
 -- expect nothing
 ALTER TABLE bills SET TABLESPACE pg_default;
+-- first
+SET allow_in_place_tablespaces = on;
+SELECT 'CREATE TABLESPACE oracle_space LOCATION $$$$' WHERE NOT EXISTS (SELECT FROM pg_tablespace WHERE spcname = 'oracle_space') \gexec
+-- expect set-tablespace
+ALTER TABLE bills SET TABLESPACE oracle_space;
 -- expect nothing
 ALTER TABLE bills SET ACCESS METHOD heap;
 -- first
@@ -219,6 +224,16 @@ REFRESH MATERIALIZED VIEW CONCURRENTLY sums;
 CREATE MATERIALIZED VIEW later AS SELECT * FROM bills WITH NO DATA;
 -- expect nothing
 REFRESH MATERIALIZED VIEW later;
+-- first
+CREATE MATERIALIZED VIEW later AS SELECT (SELECT count(*) FROM open_sums) AS n WITH NO DATA;
+-- expect nothing
+REFRESH MATERIALIZED VIEW later;
+-- first
+CREATE MATERIALIZED VIEW later AS SELECT relname FROM pg_class WITH NO DATA;
+-- expect nothing
+REFRESH MATERIALIZED VIEW later;
+-- expect nothing
+REFRESH MATERIALIZED VIEW sums WITH NO DATA;
 -- expect nothing
 CREATE VIEW closed AS SELECT * FROM bills WHERE state = 'closed';
 -- expect nothing
@@ -337,3 +352,10 @@ CREATE POLICY theirs ON clients TO oracle_owner USING (true);
 CREATE POLICY ours ON bill_lines TO oracle_owner, CURRENT_USER USING (true);
 -- expect drop-owned; when empty drop-owned
 DROP OWNED BY oracle_owner CASCADE;
+-- first
+DROP DATABASE IF EXISTS oracle_other;
+CREATE DATABASE oracle_other;
+-- expect drop-database; when empty drop-database
+DROP DATABASE oracle_other;
+-- expect nothing
+DROP DATABASE IF EXISTS not_there;

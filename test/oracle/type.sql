@@ -93,6 +93,10 @@ ALTER TABLE t ALTER COLUMN j TYPE jsonb USING j::jsonb;
 ALTER TABLE t ALTER COLUMN flag TYPE int USING flag::int;
 -- expect alter-column-type-rewrite; another end (the base type and a CHECK)
 ALTER TABLE t ALTER COLUMN body TYPE short_text;
+-- first
+CREATE DOMAIN filled_name AS varchar(50) NOT NULL CHECK (VALUE <> '');
+-- expect alter-column-type-rewrite; another end (the base type, SET NOT NULL and a CHECK)
+ALTER TABLE t ALTER COLUMN body TYPE filled_name;
 -- expect alter-column-type-rewrite
 ALTER TABLE t ALTER COLUMN body TYPE text USING lower(body);
 -- expect alter-column-type-rewrite
@@ -163,6 +167,16 @@ INSERT INTO names VALUES ('n');
 ALTER TABLE t ADD FOREIGN KEY (name) REFERENCES names;
 -- expect nothing
 ALTER TABLE t ALTER COLUMN name TYPE varchar(30);
+-- first
+CREATE TABLE names (name varchar(20) PRIMARY KEY);
+INSERT INTO names VALUES ('n');
+ALTER TABLE t ADD FOREIGN KEY (name) REFERENCES names;
+-- expect nothing
+ALTER TABLE names ALTER COLUMN name TYPE varchar(30);
+-- first
+CREATE TABLE names (name varchar(20) PRIMARY KEY, again varchar(20) REFERENCES names);
+-- expect nothing
+ALTER TABLE names ALTER COLUMN again TYPE varchar(30);
 -- What depends on it.
 -- first
 CREATE VIEW shown AS SELECT name FROM t;
