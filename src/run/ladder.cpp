@@ -52,13 +52,25 @@ int attempt_ms(const core::Settings &settings)
 
 void lock_all(const core::List<core::Target> &targets, TimestampTz end, core::Target *blocked_on)
 {
+    core::Target left{};
+    int count_left = 0;
+
     for (const core::Target &target : targets) {
-        if (target.lock == core::Lock::None || !may_lock(target)) {
+        if (target.lock == core::Lock::None) {
+            continue;
+        }
+        if (!may_lock(target)) {
+            left = target;
+            count_left++;
             continue;
         }
         *blocked_on = target;
         pg::set_local_ms("lock_timeout", ms_until(end));
         LockRelationOid(target.relation.oid, static_cast<LOCKMODE>(target.lock));
+    }
+    // Of several that are left to the statement only PostgreSQL can say which one it has not got.
+    if (count_left > 0) {
+        *blocked_on = count_left == 1 ? left : core::Target{};
     }
     // The statement itself may want more.
     pg::set_local_ms("lock_timeout", ms_until(end));

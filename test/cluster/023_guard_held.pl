@@ -97,6 +97,26 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_attribute WHERE attnam
 is($node->safe_psql('postgres', q{SELECT to_regclass('s.inner_t') IS NOT NULL AND to_regclass('other') IS NOT NULL}), 't', 'nor of a DROP');
 $node->safe_psql('postgres', 'ALTER TABLE t DROP CONSTRAINT nv');
 
+# The owner of a schema may drop what others own in it, though not lock it: the statement itself does, and briefly.
+{
+    $node->safe_psql('postgres', q{
+        CREATE ROLE keeper;
+        CREATE SCHEMA kept AUTHORIZATION keeper;
+        CREATE TABLE kept.of_another (id int);
+        INSERT INTO kept.of_another VALUES (1);
+    });
+    my $reader = transaction('SELECT count(*) FROM kept.of_another');
+    my $ddl = start("SET zdm.lock_patience = '2s'", 'SET ROLE keeper', 'DROP SCHEMA kept CASCADE');
+    ok(until_one_waits(), 'DROP SCHEMA of its owner waits');
+    is($node->safe_psql('postgres', "SET statement_timeout = '1500ms'; SELECT count(*) > 0 FROM kept.of_another"), 't',
+        'DROP SCHEMA of its owner: another reader goes on');
+    my ($out, $err) = $ddl->();
+    like($err, qr/ERROR:  55P03: .*kept\.of_another/, 'DROP SCHEMA of its owner: 55P03 with the table');
+    $reader->();
+    ($out, $err) = start('SET ROLE keeper', 'DROP SCHEMA kept CASCADE')->();
+    unlike($err, qr/ERROR/, 'DROP SCHEMA of its owner: done without the reader');
+}
+
 # The next step of a plan does not get its lock: what the steps before it did is undone.
 {
     my $writer = transaction('UPDATE other SET id = id WHERE id = 1');
