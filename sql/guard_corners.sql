@@ -165,6 +165,9 @@ SET client_min_messages = error;
 BEGIN; DROP INDEX many; ROLLBACK;
 SELECT verdict FROM zdm.explain('DROP INDEX many', true);
 CREATE UNIQUE INDEX ON many (nope text_pattern_ops);
+SET zdm.rule_actions = 'fk-type-mismatch=warn';
+ALTER TABLE many ADD FOREIGN KEY (nope) REFERENCES many;
+RESET zdm.rule_actions;
 
 SET client_min_messages = error;
 DROP SCHEMA corners CASCADE;
