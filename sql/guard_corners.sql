@@ -160,6 +160,15 @@ SHOW deadlock_timeout;
 DROP EVENT TRIGGER before_ddl;
 DROP EVENT TRIGGER after_ddl;
 
+-- What PostgreSQL refuses, in its own words.
+SET client_min_messages = error;
+BEGIN; DROP INDEX many; ROLLBACK;
+SELECT verdict FROM zdm.explain('DROP INDEX many', true);
+CREATE UNIQUE INDEX ON many (nope text_pattern_ops);
+SET zdm.rule_actions = 'fk-type-mismatch=warn';
+ALTER TABLE many ADD FOREIGN KEY (nope) REFERENCES many;
+RESET zdm.rule_actions;
+
 SET client_min_messages = error;
 DROP SCHEMA corners CASCADE;
 DROP ROLE regress_mallory;

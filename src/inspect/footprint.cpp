@@ -35,6 +35,8 @@ Oid inheritance_parent(Oid oid)
     return parent;
 }
 
+bool is_index(char relkind) { return relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX; }
+
 // A table with its indexes, partitions and children is one thing to who waits for it.
 Oid family_of(Oid oid)
 {
@@ -43,7 +45,7 @@ Oid family_of(Oid oid)
         Oid above = InvalidOid;
         int32 column = 0;
 
-        if (relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX) {
+        if (is_index(relkind)) {
             above = IndexGetRelation(oid, true);
         } else if (relkind == RELKIND_SEQUENCE) {
             if (!sequenceIsOwned(oid, DEPENDENCY_AUTO, &above, &column)) {
@@ -154,6 +156,9 @@ void of_drop(Case &c, const DropStmt *stmt, core::Footprint *footprint)
         if (stmt->removeType == OBJECT_TABLE) {
             footprint->deeds.push({Deed::DropsTable, {}, qualified(c, oid)});
             continue;
+        }
+        if (!is_index(get_rel_relkind(oid))) {
+            continue; // PostgreSQL will say so
         }
         with_relation(c, oid, [&](Relation index) {
             const AttrNumber first = index->rd_index->indkey.values[0];

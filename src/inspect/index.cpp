@@ -28,8 +28,11 @@ bool has_usual_equality(Relation rel, const IndexStmt *stmt, const IndexElem *ke
                    : InvalidOid;
     };
 
+    if (!OidIsValid(type) || !OidIsValid(method)) {
+        return false; // PostgreSQL will say why
+    }
     if (key->opclass == NIL) {
-        return OidIsValid(type) && OidIsValid(method) && OidIsValid(GetDefaultOpClass(type, method));
+        return OidIsValid(GetDefaultOpClass(type, method));
     }
     const Oid mine = equality(get_opclass_oid(method, key->opclass, true));
     return OidIsValid(mine) && mine == equality(GetDefaultOpClass(type, method));

@@ -157,12 +157,14 @@ int integer_size(Oid type) { return type == INT2OID ? 2 : type == INT4OID ? 4 : 
 
 void compare_types(Case &c, const core::Relation *relation, const char *column, Oid referencing, Oid referenced)
 {
+    if (!OidIsValid(referencing) || !OidIsValid(referenced)) {
+        return; // no such column
+    }
     const int mine = integer_size(getBaseType(referencing));
     const int theirs = integer_size(getBaseType(referenced));
 
     // A larger integer holds every value of a smaller one; other types should be the same.
-    if (!OidIsValid(referencing) || !OidIsValid(referenced) || getBaseType(referencing) == getBaseType(referenced) ||
-        (mine != 0 && theirs != 0 && mine > theirs)) {
+    if (getBaseType(referencing) == getBaseType(referenced) || (mine != 0 && theirs != 0 && mine > theirs)) {
         return;
     }
     note(c, core::Rule::FkTypeMismatch, relation,
