@@ -14,7 +14,6 @@
 #       since N, before N       majors that have it
 #       another end <why>       the hint does not lead to what the plain statement would have made
 #       but /<facts>/ (<why>)   the rewrite leaves these otherwise, since PostgreSQL's own safe form does
-# The file not_yet lists checks that fail and are known to; it is to become empty.
 # What a rule's name is matters only for who was caught: the locks and the work are measured in the same run.
 use strict;
 use warnings;
@@ -26,10 +25,9 @@ my $json = JSON::PP->new->canonical;
 my $here = dirname(__FILE__);
 binmode(STDOUT, ':utf8');
 my ($tests, $failed) = (0, 0);
-my %count = map { $_ => 0 } qw(statements hazardous harmless missed alarms unobserved rewrites hints prose not_yet);
+my %count = map { $_ => 0 } qw(statements hazardous harmless missed alarms unobserved rewrites hints prose);
 my %class; # of each rule
 my %seen;  # rules with a case
-my %not_yet; # checks that fail, and are known to
 
 # Rules that no single statement is reported for, and where they are tested.
 my %elsewhere = (
@@ -43,9 +41,6 @@ exit(main(@ARGV));
 sub main
 {
     my @files = @_ ? @_ : grep { basename($_) ne 'facts.sql' } sort glob("$here/*.sql");
-    if (open(my $in, '<:encoding(UTF-8)', "$here/not_yet")) {
-        chomp, $not_yet{$_} = 1 while <$in>;
-    }
     my $major = int(run_sql("SELECT current_setting('server_version_num')::int / 10000") || 0);
 
     run_sql("CREATE EXTENSION zdm;\n\\i $here/facts.sql");
@@ -68,7 +63,6 @@ sub main
         @count{qw(statements hazardous harmless missed alarms)};
     printf "# %d rewrites compared, %d hints executed, %d hints of prose; %d statements that no transaction can hold\n",
         @count{qw(rewrites hints prose unobserved)};
-    print "# $count{not_yet} checks fail that test/oracle/not_yet lists\n" if $count{not_yet};
     return $failed > 0;
 }
 
@@ -440,12 +434,9 @@ sub ok
 {
     my ($good, $what, @why) = @_;
 
-    # Lines move, statements stay.
-    my $todo = !$good && $not_yet{ $what =~ s/^(\w+\.sql):\d+/$1/r };
     $tests++;
-    $failed++ unless $good || $todo;
-    $count{not_yet}++ if $todo;
-    print $good ? 'ok ' : 'not ok ', $tests, ' - ', $what =~ s/#/\\#/gr, $todo ? ' # TODO' : '', "\n";
+    $failed++ unless $good;
+    print $good ? 'ok ' : 'not ok ', $tests, ' - ', $what =~ s/#/\\#/gr, "\n";
     print map { "#   $_\n" } map { split /\n/ } @why unless $good;
     return $good;
 }
