@@ -17,6 +17,8 @@ namespace
 {
 
 constexpr int kLaterMs = 1000;
+// After a start, so that a database whose workers bring the server down again and again leaves others time to connect.
+constexpr int kAfterStartMs = 2000;
 constexpr int kIdleMs = 60 * 1000;
 constexpr int kMostSlots = 64;
 
@@ -127,7 +129,11 @@ void read_board(Launcher *launcher)
     }
     if (everywhere || (runs_jobs && !launcher->ran_jobs)) {
         List *all = all_databases(launcher->memory, false);
-        launcher->now = list_concat_unique_oid(launcher->now, all);
+        List **when = everywhere ? &launcher->later : &launcher->now;
+        if (everywhere) {
+            launcher->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kAfterStartMs);
+        }
+        *when = list_concat_unique_oid(*when, all);
         list_free(all);
     }
     MemoryContextSwitchTo(here);
