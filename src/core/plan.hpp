@@ -63,6 +63,7 @@ struct Step {
     std::string_view finish;    // before `undo`
     std::string_view builds;    // Concurrent: bare name of the index that must be valid afterwards
     std::string_view drops;     // Concurrent: bare name of the index that it drops; can be finished, not undone
+    std::string_view completes; // Instant: bare name of the partitioned index that must be valid afterwards
 };
 
 struct Plan {

@@ -220,11 +220,17 @@ void plan_partitioned_index(Draft &draft, const Part &part)
         draft.act(StepKind::Instant, part, Lock::Share, Work::Instant, part.source);
         return;
     }
-    // From below: an index becomes valid with its last part.
+    // From below: an index becomes valid with its last part, unless a partition has come that the plan knows nothing
+    // of.
+    bool any = false;
     for (std::uint32_t i = part.partitions.count; i-- > 0;) {
         if (!part.partitions[i].attached) {
             attach(draft, part, part.partitions[i]);
+            any = true;
         }
+    }
+    if (any) {
+        draft.acts[draft.acts.count - 1].completes = part.label;
     }
 }
 

@@ -40,6 +40,7 @@ template <class S, class F> void each_field(S &step, F &&field)
     field("finish", step.finish);
     field("builds", step.builds);
     field("drops", step.drops);
+    field("completes", step.completes);
 }
 
 struct Writer {

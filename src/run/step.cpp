@@ -206,6 +206,21 @@ void attach_again(const core::Step &step)
     }
 }
 
+// A partition that came before the parent had its index lacks one of its own.
+void require_complete(const core::Step &step)
+{
+    if (step.completes.empty()) {
+        return;
+    }
+    CommandCounterIncrement();
+    const Oid index = get_relname_relid(pg::cstring(step.completes), get_rel_namespace(step.relation.oid));
+    if (OidIsValid(index) && get_rel_relkind(index) == RELKIND_PARTITIONED_INDEX && !get_index_isvalid(index)) {
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+                        errmsg("a partition was added to %s meanwhile", pg::cstring(step.relation.name)),
+                        errhint("Run the statement again.")));
+    }
+}
+
 bool run_instant(void *data)
 {
     auto *with = static_cast<InstantArg *>(data);
@@ -214,12 +229,16 @@ bool run_instant(void *data)
     if (!with->undoing) {
         if (is_needless(*with->step)) {
             as_owner(*with->run, [&] { attach_again(*with->step); });
+            require_complete(*with->step);
             return true;
         }
         require_same(with->step->relation);
     }
     pg::with_time_limit(with->run->settings->instant_timeout_ms,
                         [&] { as_owner(*with->run, [&] { pg::run_sql(with->sql, PROCESS_UTILITY_QUERY); }); });
+    if (!with->undoing) {
+        require_complete(*with->step);
+    }
     return true;
 }
 
