@@ -1,6 +1,7 @@
 #include "pg/postgres.hpp"
 
 #include "guard/at_commit.hpp"
+#include "guard/remembered.hpp"
 #include "pg/catalog.hpp"
 #include "pg/memory.hpp"
 #include "pg/report.hpp"
@@ -184,18 +185,7 @@ void at_commit_transaction_event(XactEvent event)
 
 void at_commit_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactionId parent)
 {
-    for (Awaited **link = &awaited; *link != nullptr;) {
-        if ((*link)->made_in != mine) {
-            link = &(*link)->next;
-        } else if (event == SUBXACT_EVENT_ABORT_SUB) {
-            *link = (*link)->next;
-        } else {
-            if (event == SUBXACT_EVENT_COMMIT_SUB) {
-                (*link)->made_in = parent;
-            }
-            link = &(*link)->next;
-        }
-    }
+    at_savepoint(&awaited, event, mine, parent);
 }
 
 } // namespace zdm::guard

@@ -1,6 +1,7 @@
 #include "pg/postgres.hpp"
 
 #include "guard/record.hpp"
+#include "guard/remembered.hpp"
 #include "pg/compat.hpp"
 #include "pg/memory.hpp"
 
@@ -135,18 +136,7 @@ void record_at_transaction_event(XactEvent event)
 
 void record_at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactionId parent)
 {
-    for (Entry **link = &entries; *link != nullptr;) {
-        if ((*link)->made_in != mine) {
-            link = &(*link)->next;
-        } else if (event == SUBXACT_EVENT_ABORT_SUB) {
-            *link = (*link)->next;
-        } else {
-            if (event == SUBXACT_EVENT_COMMIT_SUB) {
-                (*link)->made_in = parent;
-            }
-            link = &(*link)->next;
-        }
-    }
+    at_savepoint(&entries, event, mine, parent);
 }
 
 } // namespace zdm::guard

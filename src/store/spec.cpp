@@ -93,20 +93,25 @@ bool find(int64 id, Job *job)
                     " WHERE id = $1 AND database = $2",
                     args) > 0;
         if (found) {
-            job->id = id;
-            job->database = MyDatabaseId;
-            job->relation = oid_field(1);
-            job->relation_name = text_field(outer, 2);
-            job->description = text_field(outer, 3);
-            job->owner = oid_field(4);
-            job->settings = texts_field(outer, 5);
-            job->kind = text_field(outer, 6);
+            read_job(id, outer, job);
         }
     });
     if (found) {
         read_spec(id, job);
     }
     return found;
+}
+
+void read_job(int64 id, MemoryContext to, Job *job)
+{
+    job->id = id;
+    job->database = MyDatabaseId;
+    job->relation = oid_field(1);
+    job->relation_name = text_field(to, 2);
+    job->description = text_field(to, 3);
+    job->owner = oid_field(4);
+    job->settings = texts_field(to, 5);
+    job->kind = text_field(to, 6);
 }
 
 void tune(int64 id, const char *changes)

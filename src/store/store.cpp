@@ -114,14 +114,7 @@ Take take_up(int64 id, Job *job, Progress *progress)
                 args) == 0) {
             return;
         }
-        job->id = id;
-        job->database = MyDatabaseId;
-        job->relation = oid_field(1);
-        job->relation_name = text_field(outer, 2);
-        job->description = text_field(outer, 3);
-        job->owner = oid_field(4);
-        job->settings = texts_field(outer, 5);
-        job->kind = text_field(outer, 6);
+        read_job(id, outer, job);
         progress->part = oid_field(7);
         progress->cursor = texts_field(outer, 8);
         progress->stop = texts_field(outer, 9);
